@@ -46,6 +46,9 @@ package struct Rejection: Error, Hashable, Sendable {
         case tooManyReadings = "too-many-readings"
         case tooManyDevices = "too-many-devices"
         case badName = "bad-name"
+        /// A topic that the configuration does not name, or that its form uses for something other than readings.
+        case unknownTopic = "unknown-topic"
+        case tooManySeries = "too-many-series"
         case retained
     }
 

@@ -16,8 +16,8 @@ package struct NodeID: Hashable, Comparable, Sendable {
 
     /// Reads 32 hexadecimal digits; `nil` for anything else.
     package init?(hex: some StringProtocol) {
-        guard hex.utf8.count == 32, let middle = hex.utf8.index(hex.startIndex, offsetBy: 16, limitedBy: hex.endIndex),
-            let high = UInt64(hex[..<middle], radix: 16), let low = UInt64(hex[middle...], radix: 16)
+        guard hex.utf8.count == 32, let high = hexadecimalValue(hex.utf8.prefix(16)),
+            let low = hexadecimalValue(hex.utf8.suffix(16))
         else { return nil }
         self.init(high: high, low: low)
     }
@@ -46,7 +46,7 @@ package struct LogID: Hashable, Comparable, Sendable {
 
     /// Reads 16 hexadecimal digits; `nil` for anything else.
     package init?(hex: some StringProtocol) {
-        guard hex.utf8.count == 16, let value = UInt64(hex, radix: 16) else { return nil }
+        guard hex.utf8.count == 16, let value = hexadecimalValue(hex.utf8) else { return nil }
         self.init(value)
     }
 
@@ -122,4 +122,14 @@ extension DeviceID: CustomStringConvertible {
 func hexadecimal(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
+}
+
+/// Digits alone: `UInt64(_:radix:)` would take a sign for the first of them.
+private func hexadecimalValue(_ digits: some Sequence<UInt8>) -> UInt64? {
+    var value: UInt64 = 0
+    for byte in digits {
+        guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
+        value = value << 4 | UInt64(digit)
+    }
+    return value
 }

@@ -88,7 +88,8 @@ private func splitQuantity(_ text: String) -> (number: Double, unit: String)? {
 
 private func oneDecimal(_ value: Double) -> String {
     let tenths = (value * 10).rounded()
-    let whole = Int64((tenths / 10).rounded(.towardZero))
+    let whole = Int64((abs(tenths) / 10).rounded(.towardZero))
     let rest = Int64(abs(tenths).truncatingRemainder(dividingBy: 10))
-    return rest == 0 ? String(whole) : "\(whole).\(rest)"
+    // The sign is kept apart, as a whole part of 0 has none.
+    return (tenths < 0 ? "-" : "") + (rest == 0 ? String(whole) : "\(whole).\(rest)")
 }

@@ -27,6 +27,14 @@ package struct CivilTime: Hashable, Sendable {
         millisecond = rest % 1000
     }
 
+    static func daysIn(month: Int, year: Int) -> Int {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
     /// Days since 1970-01-01 of a date; no check that the day exists in its month.
     package static func days(year: Int, month: Int, day: Int) -> Int64 {
         let shiftedYear = Int64(month <= 2 ? year - 1 : year)
@@ -52,7 +60,7 @@ extension Milliseconds {
         var scan = TimeScanner(text)
         guard let year = scan.digits(4), scan.skip("-"), let month = scan.digits(2), scan.skip("-"),
             let day = scan.digits(2),
-            (1...12).contains(month), (1...31).contains(day)
+            (1...12).contains(month), (1...CivilTime.daysIn(month: month, year: year)).contains(day)
         else { return nil }
         var milliseconds = CivilTime.days(year: year, month: month, day: day) * 86_400_000
         var offset = defaultOffset
@@ -63,7 +71,11 @@ extension Milliseconds {
             milliseconds += Int64(hour) * 3_600_000 + Int64(minute) * 60_000
             if scan.skip(":") {
                 guard let second = scan.digits(2), second <= 60 else { return nil }
-                milliseconds += Int64(second) * 1000 + (scan.skip(".") ? Int64(scan.fraction()) : 0)
+                milliseconds += Int64(second) * 1000
+                if scan.skip(".") {
+                    guard let fraction = scan.fraction() else { return nil }
+                    milliseconds += Int64(fraction)
+                }
             }
             guard let zone = scan.zone(default: defaultOffset) else { return nil }
             offset = zone
@@ -98,10 +110,10 @@ private struct TimeScanner {
         return value
     }
 
-    /// Digits behind the point, as milliseconds; more than three are cut.
-    mutating func fraction() -> Int {
-        var value = 0
-        var scale = 100
+    /// Digits behind the point, as milliseconds; more than three are cut. `nil` where there is none.
+    mutating func fraction() -> Int? {
+        guard var value = digits(1).map({ $0 * 100 }) else { return nil }
+        var scale = 10
         while let digit = digits(1) {
             value += digit * scale
             scale /= 10
@@ -116,7 +128,7 @@ private struct TimeScanner {
         if skip("+") { sign = 1 } else if skip("-") { sign = -1 } else { return defaultOffset }
         guard let hours = digits(2) else { return nil }
         _ = skip(":")
-        guard let minutes = digits(2) else { return nil }
+        guard let minutes = digits(2), hours < 24, minutes < 60 else { return nil }
         return sign * (hours * 3600 + minutes * 60)
     }
 }

@@ -3,14 +3,14 @@
 #
 #   build-uml-kernel.sh [CACHE-FOLDER]        (default: .cache/uml of this repository)
 #
-# Debian's kernels have no gpio-sim; this one has. It is built once and kept: a second run checks the kept one and ends at once.
-# Needs from Debian: linux-source-6.1 gcc make flex bison bc libelf-dev xz-utils. It installs nothing itself.
+# Debian's kernels have no gpio-sim; this one has. It is built once and kept: a second run checks the kept one and ends
+# at once. Needs from Debian: linux-source-6.1 gcc make flex bison bc libelf-dev xz-utils. It installs nothing itself.
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$0")" && pwd -P)
 cache=${1:-$here/../../.cache/uml}
 mkdir -p "$cache"
-cache=$(cd "$cache" && pwd)
+cache=$(cd "$cache" && pwd -P)
 kernel=$cache/linux
 
 fail() {
@@ -18,13 +18,13 @@ fail() {
     exit 1
 }
 
-# The options that a plain `ARCH=um defconfig` lacks. Without PCI and MSI user-mode Linux has only 64 interrupt numbers, all
-# of them taken, and every request for edges fails with "No such device".
+# The options that a plain `ARCH=um defconfig` lacks. Without PCI and MSI user-mode Linux has only 64 interrupt
+# numbers, all of them taken, and every request for edges fails with "No such device".
 options="EXPERT GPIOLIB GPIO_CDEV GPIO_CDEV_V1 GPIO_SIM CONFIGFS_FS HOSTFS DEVTMPFS DEVTMPFS_MOUNT TMPFS VIRTIO_UML
 UML_PCI_OVER_VIRTIO PCI PCI_MSI"
 
-# The kept kernel is used again only if it was made by this very recipe and still runs.
-recipe=$(cksum <"$0")
+# The kept kernel is used again only if it has just these options and still runs.
+recipe="linux-source-6.1 $options"
 is_good() {
     [ -x "$1" ] && [ "$(cat "$cache/recipe" 2>/dev/null)" = "$recipe" ] && "$1" --version >/dev/null 2>&1
 }

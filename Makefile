@@ -1,0 +1,77 @@
+# Every target brings what it needs: Debian packages by name, the lab kernel into a cache folder.
+SWIFT     ?= swift
+SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+DESTDIR   ?=
+PREFIX    ?= /usr
+BUILD     := .build
+CACHE     ?= $(CURDIR)/.cache
+JOBS      := $(shell nproc)
+
+BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev
+RUN_PACKAGES   := mosquitto
+TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps linux-source-6.1 flex bison bc libelf-dev xz-utils kmod
+
+.PHONY: help run test lint build release install format bench clean setup-build setup-run setup-test lab
+
+help:
+	@echo "make run      the main job on this machine: broker, sensors, gateway, receiver, live table (Ctrl-C ends it)"
+	@echo "make test     all tests, the real broker and the real GPIO chip among them"
+	@echo "make release  the installed program, static Swift, stripped"
+	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"
+	@echo "make bench    the figures of Documentation/Benchmarks.md"
+	@echo "make format   formats all Swift sources"
+
+# Installs only what is missing, so that a machine without network can build again.
+define apt_install
+	@missing=""; for package in $(1); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then echo "installing$$missing"; \
+	    $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+endef
+
+setup-build:
+	@command -v $(SWIFT) >/dev/null || { echo "no Swift here: install Swift 6.2 or later (https://swift.org/install)"; exit 1; }
+	$(call apt_install,$(BUILD_PACKAGES))
+
+setup-run: setup-build
+	$(call apt_install,$(RUN_PACKAGES))
+
+setup-test: setup-build
+	$(call apt_install,$(TEST_PACKAGES))
+
+build: setup-build
+	$(SWIFT) build -j $(JOBS)
+
+run: setup-run
+	$(SWIFT) build -j $(JOBS) --product covey
+	$(SWIFT) build -j $(JOBS) --product covey-demo
+	@exec "$$($(SWIFT) build --show-bin-path)/covey-demo"
+
+# The kernel with a simulated GPIO chip that the tests boot; built once.
+lab: setup-test
+	Tests/Lab/build-uml-kernel.sh "$(CACHE)/uml"
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
+
+test: lab lint
+	$(SWIFT) build -j $(JOBS) --build-tests
+	Tests/Lab/check-gpiod2.sh
+	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" $(SWIFT) test -j $(JOBS) --skip-build
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
+
+release: setup-build
+	$(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product covey
+	strip -o $(BUILD)/covey "$$($(SWIFT) build -c release --show-bin-path)/covey"
+
+install: release
+	install -D -m 0755 $(BUILD)/covey $(DESTDIR)$(PREFIX)/bin/covey
+
+bench: setup-test
+	Benchmarks/run.sh
+
+clean:
+	$(SWIFT) package clean

@@ -1,0 +1,92 @@
+import Model
+
+/// The sections that stand once.
+extension RootReader {
+    func identity(_ reader: TableReader) -> IdentityConfiguration {
+        let name = reader.value("name", Names.topicLevel)?.value ?? Paths.hostName
+        let directory = reader.path("data_dir")?.value ?? Defaults.dataDirectory
+        let node = reader.value("node") { (item) throws(Unfit) in
+            let text = try Read.text(item)
+            guard let node = NodeID(hex: text) else {
+                throw Unfit(
+                    "must be 32 hexadecimal digits, not \(quoted(text))",
+                    suggestion: text.utf8.count == 32 ? nil : "it has \(text.utf8.count)")
+            }
+            return node
+        }
+        let clock = reader.choice("clock", default: IdentityConfiguration.ClockTrust.auto)
+        reader.finish()
+        return IdentityConfiguration(name: name, dataDirectory: directory, node: node?.value, clock: clock)
+    }
+
+    func api(_ reader: TableReader) -> APIConfiguration {
+        let socket = reader.path("socket")
+        if let socket, socket.value.utf8.count > Bounds.socketPathBytes {
+            findings.fault(
+                at: socket.position,
+                "`socket` has \(socket.value.utf8.count) bytes; a Unix socket's path has \(Bounds.socketPathBytes) at most"
+            )
+        }
+        let listen = reader.value("listen", Read.hostPort)
+        if let listen, !listen.value.isLoopback {
+            findings.note(
+                at: listen.position, "`listen`: everyone who reaches \(listen.value) can read all readings",
+                suggestion: "127.0.0.1 serves this machine alone")
+        }
+        reader.finish()
+        return APIConfiguration(socket: socket?.value ?? Defaults.socket, listen: listen?.value)
+    }
+
+    func storage(_ reader: TableReader) -> StorageConfiguration {
+        let size = reader.size("ring_size", in: Bounds.ringSize, default: Defaults.ringSize)
+        let window = reader.duration(
+            "commit_window", in: Bounds.commitWindow, words: [("sync", .zero)])
+        let acks = reader.integer("acks", in: Bounds.acks, default: 1)
+        if acks > 1 {
+            findings.note(
+                at: reader.keyPosition("acks"), "`acks` = \(acks) has no effect in this version",
+                suggestion: "there are no peers to wait for yet")
+        }
+        let whenFull = reader.value("when_full") { (item) throws(Unfit) in
+            try Read.choice(item, StorageConfiguration.WhenFull.self, later: ["downsample"])
+        }
+        let clockWait = reader.duration("clock_wait", in: Bounds.clockWait)
+        reader.finish()
+        return StorageConfiguration(
+            ringSize: ByteCount(size.rawValue / Bounds.segmentBytes * Bounds.segmentBytes),
+            commitWindow: window ?? Defaults.commitWindow, acks: acks, whenFull: whenFull?.value ?? .dropOldest,
+            clockWait: clockWait ?? Defaults.clockWait)
+    }
+
+    func log(_ reader: TableReader) -> LogConfiguration {
+        let level = reader.choice("level", default: LogConfiguration.Level.info)
+        reader.finish()
+        return LogConfiguration(level: level)
+    }
+
+    func cluster(_ reader: TableReader) -> ClusterConfiguration {
+        let listen = reader.value("listen", Read.hostPort)
+        let seeds = reader.value("seeds") { (item) throws(Unfit) in
+            guard case .array(let items) = item.value else {
+                throw Unfit("must be an array of HOST:PORT, not \(item.description)", suggestion: "[\"10.0.0.2:8472\"]")
+            }
+            guard items.count <= Bounds.seeds else { throw Unfit("may hold \(Bounds.seeds) addresses at most") }
+            var seeds: [HostPort] = []
+            for item in items { seeds.append(try Read.hostPort(item)) }
+            return seeds
+        }
+        let keyFile = reader.path("key_file")?.value
+        let replicas = reader.value("replicas") { (item) throws(Unfit) -> ClusterConfiguration.Replicas in
+            switch item.value {
+            case .string("all"): return .all
+            case .integer(let count) where (1...64).contains(count): return .count(Int(count))
+            default: throw Unfit("must be \"all\" or a whole number from 1 to 64, not \(item.description)")
+            }
+        }
+        reader.finish()
+        findings.note(at: reader.position, "[cluster] is checked and kept, and has no effect in this version")
+        return ClusterConfiguration(
+            listen: listen?.value ?? HostPort(host: "0.0.0.0", port: Defaults.clusterPort), seeds: seeds?.value ?? [],
+            keyFile: keyFile, replicas: replicas?.value ?? .all)
+    }
+}

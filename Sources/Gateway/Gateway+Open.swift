@@ -1,0 +1,210 @@
+package import TOMLConfiguration
+import ControlAPI
+import Devices
+import Environment
+import GatewayCore
+import HTTPSinks
+import KeyValue
+import LogFormat
+package import Logging
+import MQTTLink
+import Model
+import Posix
+import RingLog
+import Sinks
+import Supervision
+
+extension Gateway {
+    /// Opens the data directory and makes every part; nothing runs yet. Throws a ``GatewayError`` or an ``InstanceLockError`` in words
+    /// that say what to do.
+    package static func open(_ configuration: GatewayConfiguration, logger: Logger) async throws -> Gateway {
+        try File.makeDirectory(configuration.gateway.dataDirectory)
+        let lock = try InstanceLock(directory: configuration.gateway.dataDirectory)
+        var random = SystemRandomNumberGenerator()
+        let storage = try await Storage.open(configuration, random: &random)
+        for finding in storage.findings { logger.warning("\(finding)") }
+
+        let clock = SystemClock(trust: configuration.gateway.clock.rule)
+        let threads = try StorageThreads()
+        let assembly = Assembly(configuration: configuration, storage: storage, clock: clock, threads: threads, logger: logger)
+        let transport = HTTPTransport()
+        let parts = try await assembly.make(transport: transport, seed: random.next())
+        return Gateway(configuration: configuration, parts: parts, logger: logger, lock: lock, transport: transport)
+    }
+}
+
+/// Puts the parts of one gateway together, in the order in which they need one another.
+private struct Assembly {
+    let configuration: GatewayConfiguration
+    let storage: Storage
+    let clock: SystemClock
+    let threads: StorageThreads
+    let logger: Logger
+
+    private var name: String { configuration.gateway.name }
+
+    func make(transport: HTTPTransport, seed: UInt64) async throws -> Gateway.Parts {
+        let log = LimitedLog(logger: logger, clock: clock)
+        let tails = TailHub()
+        let publishLinks = configuration.brokers.filter(needsPublisher).map { (name: $0.name, link: publisher($0, seed: seed)) }
+        let topics = LocalTopics(
+            gateway: name,
+            publishers: configuration.brokers.filter(\.publish).compactMap { broker in
+                publishLinks.first { $0.name == broker.name }?.link
+            })
+        let queues = configuration.uploads.map { _ in
+            Mailbox<GatewayActor.SendOrder>(capacity: 2 * Limits.chunksInFlight, overflow: .refuse)
+        }
+        let outlets = outlets(queues, topics, tails)
+        let (gateway, directives) = await makeCore(seed: seed, outlets: outlets)
+
+        let directory = DeviceDirectory()
+        let roster = DeviceRoster()
+        let discovery = Discovery(store: storage.store, logger: logger)
+        placeConfigured(directory, roster)
+        await placeRemembered(discovery, directory, roster)
+        let ingestLinks = try configuration.brokers.compactMap { broker in
+            try ingest(broker, seed: seed, directory, roster, gateway, discovery, log).map { (name: broker.name, link: $0) }
+        }
+        let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
+        let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
+            SinkRunner(
+                index: index, sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
+                orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads)
+        }
+        await gateway.begin(directives)
+        return Gateway.Parts(
+            name: name, node: storage.node, clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
+            gateway: gateway, directory: directory, roster: roster, store: storage.store, tails: tails, log: log,
+            ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
+            intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
+            findings: storage.findings)
+    }
+
+    // MARK: Core
+
+    private func makeCore(seed: UInt64, outlets: GatewayActor.Outlets) async -> (GatewayActor, [GatewayDirective]) {
+        var settings = GatewayCore.Settings()
+        settings.clockWait = configuration.storage.clockWait
+        let setups = configuration.uploads.map {
+            GatewayCore.SinkSetup(name: $0.name, isRequired: $0.required, settings: $0.settings)
+        }
+        let (ring, disk, now) = (storage.ring, storage.disk, clock.now)
+        let resumed = await Task(executorPreference: threads.reader) { [settings] in
+            GatewayCore.resume(
+                ring: ring, disk: disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed), now: now)
+        }.value
+        var core = resumed.core
+        core.keep(storage.node)
+        let actor = GatewayActor(core: core, disk: storage.disk, clock: clock, threads: threads, outlets: outlets)
+        return (actor, resumed.directives)
+    }
+
+    private func outlets(
+        _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub
+    ) -> GatewayActor.Outlets {
+        let logger = logger
+        let (node, name) = (storage.node, name)
+        return GatewayActor.Outlets(
+            send: { queues[$0].offer($1) == nil },
+            stored: { readings, clock in
+                topics.announce(readings)
+                guard tails.isFollowed else { return }
+                for stored in readings {
+                    tails.publish(stored.reading.series) { stored.line(gateway: name, node: node, clock: clock) }
+                }
+            },
+            report: { report in
+                switch report.severity {
+                case .notice: logger.notice("\(report.text)")
+                case .warning: logger.warning("\(report.text)")
+                case .error: logger.error("\(report.text)")
+                }
+            })
+    }
+
+    // MARK: Devices
+
+    private func placeConfigured(_ directory: DeviceDirectory, _ roster: DeviceRoster) {
+        for device in configuration.devices {
+            guard let id = DeviceID(validating: device.id), !device.id.contains("{device}"), roster.admit(id) else { continue }
+            _ = directory.findOrMake(
+                id, driver: device.source.driver.rawValue, policy: device.policy, window: device.commitWindow, now: clock.now)
+        }
+    }
+
+    private func placeRemembered(_ discovery: Discovery, _ directory: DeviceDirectory, _ roster: DeviceRoster) async {
+        do {
+            for find in try await discovery.remembered() {
+                guard let device = configuration.devices.first(where: { $0.id == find.pattern }), roster.admit(find.device)
+                else { continue }
+                _ = directory.findOrMake(
+                    find.device, driver: device.source.driver.rawValue, policy: device.policy, window: device.commitWindow,
+                    now: clock.now)
+            }
+        } catch {
+            logger.warning("the devices of earlier runs cannot be read; they appear again as they speak: \(error.message)")
+        }
+    }
+
+    // MARK: Links
+
+    private func needsPublisher(_ broker: BrokerConfiguration) -> Bool {
+        broker.publish
+            || configuration.uploads.contains {
+                if case .mqtt(let target) = $0.target { target.broker == broker.name } else { false }
+            }
+    }
+
+    private func publisher(_ broker: BrokerConfiguration, seed: UInt64) -> PublishLink {
+        let settings = broker.settings(commitWindow: configuration.storage.commitWindow, clientSuffix: "-publish")
+        return PublishLink(
+            settings: settings, presence: broker.publish ? LocalTopics.presence(name) : nil, seed: seed &+ 1,
+            events: linkEvents(broker.name + "/publish"))
+    }
+
+    /// The link that reads a broker's devices; `nil` where it has none.
+    private func ingest(
+        _ broker: BrokerConfiguration, seed: UInt64, _ directory: DeviceDirectory, _ roster: DeviceRoster,
+        _ gateway: GatewayActor, _ discovery: Discovery, _ log: LimitedLog
+    ) throws -> IngestLink? {
+        var routes: [BrokerFeed.Route] = []
+        for device in configuration.devices {
+            guard case .mqtt(let source) = device.source, source.broker == broker.name else { continue }
+            guard let decoder = makeDecoder(named: source.decoder.rawValue, settings: source.decoding) else {
+                throw GatewayError.part("device \(device.id)", "there is no decoder \(source.decoder.rawValue)")
+            }
+            let topic = try TopicRoute(filter: TopicFilter(source.topic), id: device.id)
+            routes.append(
+                .init(topic: topic, pattern: device.id, decoder: decoder, policy: device.policy, window: device.commitWindow))
+        }
+        guard !routes.isEmpty else { return nil }
+        let feed = BrokerFeed(
+            broker: broker.name, routes: routes, roster: roster, directory: directory, gateway: gateway, clock: clock,
+            ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) })
+        let window = routes.map(\.window).min() ?? configuration.storage.commitWindow
+        return IngestLink(
+            settings: broker.settings(commitWindow: window), filters: Set(routes.map(\.topic.filter.subscription)).sorted(),
+            seed: seed, events: linkEvents(broker.name) { feed.sessionLost() }, deliver: { await feed.deliver($0) })
+    }
+
+    private func linkEvents(
+        _ name: String, sessionLost: @escaping @Sendable () -> Void = {}
+    ) -> @Sendable (LinkEvent) -> Void {
+        let logger = logger
+        return { event in
+            switch event {
+            case .connecting, .batch: break
+            case .connected(let sessionPresent, let version):
+                logger.notice("broker \(name): connected (\(version)\(sessionPresent ? ", session resumed" : ""))")
+                if !sessionPresent { sessionLost() }
+            case .disconnected(let failure, let retry):
+                logger.warning("broker \(name): \(failure.message); next try in \(retry.text)")
+            case .subscribed(let filter, let qos): logger.info("broker \(name): subscribed to \(filter) at QoS \(qos)")
+            case .refused(let filter, let reason): logger.error("broker \(name) refuses \(filter): \(reason)")
+            case .silent(let duration): logger.warning("broker \(name): connected, but silent for \(duration.text)")
+            case .heard: logger.notice("broker \(name): messages come again")
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import TOMLConfiguration
+import ControlAPI
+import Devices
+import Environment
+import GatewayCore
+import KeyValue
+import Logging
+import MQTTLink
+import Model
+import Posix
+import Sinks
+import Supervision
+import SupervisionCore
+
+/// The supervision tree. What a configuration names can fail for ever without taking its neighbours along: it is quarantined, and tried
+/// again after a while.
+extension Gateway {
+    private static let coolDown = Exceeded.quarantine(coolDown: .seconds(600))
+    private static let tries = Intensity(restarts: 5, period: .seconds(60))
+    private static let patience = Backoff(initial: .milliseconds(500), maximum: .seconds(60))
+
+    func children(_ supervisor: Supervisor, _ manager: ServiceManager) -> [ChildSpec] {
+        let housekeeper = housekeeper(manager)
+        let intake = parts.intake
+        return [
+            ChildSpec("housekeeping", heartbeat: Heartbeat(deadline: .seconds(90))) { try await housekeeper.run($0) },
+            ChildSpec("watchdog", restart: .transient) { _ in try await housekeeper.watch(supervisor) },
+            ChildSpec("intake") { try await intake.run($0) },
+            .supervisor("uploads", children: uploadChildren),
+            .supervisor("devices", policy: SupervisorPolicy(stopOrder: .together, maximumChildren: Limits.devices)) {
+                self.deviceChildren()
+            },
+            ChildSpec("discovery") { [parts] context in
+                try await parts.discovery.run(context) { device in
+                    guard let spec = self.deviceChild(device) else { return }
+                    try await supervisor.add(spec, under: ["devices"])
+                }
+            },
+            .supervisor("brokers", policy: SupervisorPolicy(stopOrder: .together), children: brokerChildren),
+            .supervisor("api") { self.apiChildren(supervisor, manager) },
+        ]
+    }
+
+    // MARK: Devices
+
+    private func deviceChildren() -> [ChildSpec] {
+        parts.directory.all.compactMap { id, _ in deviceChild(id) }
+    }
+
+    /// The child of one device: its driver, or for a device that a link feeds, the watch over its silence.
+    func deviceChild(_ id: DeviceID) -> ChildSpec? {
+        guard let entry = parts.directory[id] else { return nil }
+        guard let driver = configuration.driver(of: id) else { return silenceWatch(id, entry) }
+        let intake = parts.intake
+        return ChildSpec(
+            id.rawValue, placement: driver.blocksThread ? .ownThread : .pool, heartbeat: Heartbeat(deadline: .seconds(30)),
+            backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries
+        ) { context in
+            try await driver.run(intake.port(for: id) { context.heartbeat() })
+        }
+    }
+
+    private func silenceWatch(_ id: DeviceID, _ entry: DeviceDirectory.Entry) -> ChildSpec {
+        let clock = parts.clock
+        let logger = logger
+        return ChildSpec(id.rawValue, exceeded: Self.coolDown, intensity: Self.tries) { _ in
+            while true {
+                let next = await entry.device.silenceDeadline ?? clock.now.advanced(by: .seconds(3600))
+                try await clock.sleep(until: max(next, clock.now.advanced(by: .seconds(1))))
+                if let notice = await entry.device.checkSilence(now: clock.now) { logger.warning("device \(id): \(notice)") }
+            }
+        }
+    }
+
+    // MARK: Brokers
+
+    private func brokerChildren() -> [ChildSpec] {
+        parts.ingestLinks.map { name, link in
+            linkChild("\(name)/ingest") { try await link.run(heartbeat: $0.heartbeat) }
+        }
+            + parts.publishLinks.map { name, link in
+                linkChild("\(name)/publish") { try await link.run(heartbeat: $0.heartbeat) }
+            }
+    }
+
+    private func linkChild(_ id: String, _ body: @escaping @Sendable (ChildContext) async throws -> Void) -> ChildSpec {
+        ChildSpec(
+            id, heartbeat: Heartbeat(deadline: .seconds(120)), backoff: Self.patience, exceeded: Self.coolDown,
+            intensity: Self.tries, start: body)
+    }
+
+    // MARK: Uploads
+
+    private func uploadChildren() -> [ChildSpec] {
+        zip(configuration.uploads, parts.sinks).map { upload, runner in
+            ChildSpec(
+                upload.name, shutdownDeadline: .milliseconds(500), backoff: Self.patience, exceeded: Self.coolDown,
+                intensity: Self.tries
+            ) { try await runner.run($0) }
+        }
+    }
+
+    // MARK: Faces
+
+    private func apiChildren(_ supervisor: Supervisor, _ manager: ServiceManager) -> [ChildSpec] {
+        let surface = GatewaySurface(parts: parts, supervisor: supervisor)
+        let logger = logger
+        let name = parts.name
+        var children = [
+            ChildSpec("socket", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) { [configuration] _ in
+                let server = ControlServer(.unix(path: configuration.api.socket), version: Self.version, surface: surface)
+                try await server.run { endpoint in
+                    logger.notice("gateway \(name) is ready; ask it over \(endpoint)")
+                    manager.ready(status: "gateway \(name) runs")
+                }
+            }
+        ]
+        if let listen = configuration.api.listen {
+            let child = ChildSpec("listen", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) { _ in
+                let server = ControlServer(.tcp(host: listen.host, port: listen.port), version: Self.version, surface: surface)
+                try await server.run { logger.notice("HTTP on \($0)") }
+            }
+            children.append(child)
+        }
+        return children
+    }
+}
+
+extension GatewayConfiguration {
+    /// The driver of a configured device; `nil` for one that a link feeds.
+    func driver(of id: DeviceID) -> (any Driver)? {
+        switch devices.first(where: { $0.id == id.rawValue })?.source {
+        case .gpio(let source): source.driver
+        case .simulated(let settings): SimulatedDriver(settings)
+        case .mqtt, nil: nil
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import TOMLConfiguration
+import ControlAPI
+import Devices
+import Environment
+import GatewayCore
+import Glibc
+import HTTPSinks
+import KeyValue
+import LogFormat
+import Logging
+import MQTTLink
+import Model
+import Posix
+import RingLog
+import Sinks
+import Supervision
+import SupervisionCore
+
+/// One gateway, wired from its configuration. Floor 5: here, and only here, parts of floor 4 meet.
+package final class Gateway: Sendable {
+    package static let version = "0.1.0"
+
+    /// What the running gateway's parts share.
+    struct Parts: Sendable {
+        let name: String
+        let node: NodeID
+        let clock: SystemClock
+        let startedAt: MonotonicInstant
+        let disk: FileDisk
+        let threads: StorageThreads
+        let gateway: GatewayActor
+        let directory: DeviceDirectory
+        let roster: DeviceRoster
+        let store: any KeyValueStore
+        let tails: TailHub
+        let log: LimitedLog
+        let ingestLinks: [(name: String, link: IngestLink)]
+        let publishLinks: [(name: String, link: PublishLink)]
+        let sinks: [SinkRunner]
+        let intake: Intake
+        let discovery: Discovery
+        let findings: [String]
+
+        /// Runs `body` where it may block on the disk.
+        func onReader<Result: Sendable>(_ body: @escaping @Sendable (any Disk) -> Result) async -> Result {
+            let disk = disk
+            return await Task(executorPreference: threads.reader) { body(disk) }.value
+        }
+    }
+
+    let configuration: GatewayConfiguration
+    let parts: Parts
+    let logger: Logger
+    private let lock: InstanceLock
+    private let transport: HTTPTransport
+
+    init(
+        configuration: GatewayConfiguration, parts: Parts, logger: Logger, lock: InstanceLock, transport: HTTPTransport
+    ) {
+        self.configuration = configuration
+        self.parts = parts
+        self.logger = logger
+        self.lock = lock
+        self.transport = transport
+    }
+
+    /// Serves until the task is cancelled, then commits what is left and returns. Throws where the gateway had to give up.
+    package func run() async throws {
+        let logger = logger
+        let manager = ServiceManager()
+        let seed = UInt64.random(in: .min ... .max)
+        let supervisor = Supervisor(
+            "covey", clock: parts.clock, seed: seed, events: { logger.log(level: $0.level, "\($0)") }, children: [])
+        await restoreLatest()
+        for spec in children(supervisor, manager) { try await supervisor.add(spec) }
+        do {
+            try await supervisor.run()
+        } catch {
+            await close(manager)
+            throw error
+        }
+        await close(manager)
+    }
+
+    /// The sources are silent by now: what they gave is written, and everything is let go.
+    private func close(_ manager: ServiceManager) async {
+        manager.stopping()
+        parts.tails.close()
+        let isClean = await within(.seconds(3)) { await self.parts.gateway.stop() }
+        if !isClean { logger.error("the disk did not take the last readings in time; a broker will send its own again") }
+        await housekeeper(manager).saveSnapshot()
+        await parts.store.close()
+        await transport.shutdown()
+        parts.threads.retire()
+        logger.notice("stopped")
+    }
+
+    /// - Returns: Whether `body` ended within `limit`; it is left behind where not.
+    private func within(_ limit: Duration, _ body: @escaping @Sendable () async -> Void) async -> Bool {
+        let clock = parts.clock
+        return await withCheckedContinuation { continuation in
+            let once = Once(continuation)
+            Task {
+                await body()
+                once.resume(returning: true)
+            }
+            Task {
+                try? await clock.sleep(for: limit)
+                once.resume(returning: false)
+            }
+        }
+    }
+
+    /// What was known before this start: the snapshot, and then what the ring got after it.
+    private func restoreLatest() async {
+        do {
+            for stored in try await LatestSnapshot(store: parts.store).load() {
+                await parts.gateway.recall(stored)
+            }
+        } catch {
+            logger.warning("the newest readings of the last run cannot be read: \(error.message)")
+        }
+        let plan = await parts.gateway.read {
+            $0.ring.queryPlan(from: nil, to: nil, newestFirst: true, limit: Self.recalledReadings)
+        }
+        let result = await parts.onReader { plan.perform(on: $0) { _ in true } }
+        for timed in result.readings.sorted(by: { $0.time < $1.time }) { await parts.gateway.recall(timed.stored) }
+    }
+
+    /// A minute's worth and more: the snapshot is taken every minute.
+    private static let recalledReadings = 16_384
+
+    func housekeeper(_ manager: ServiceManager) -> Housekeeper {
+        Housekeeper(
+            parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager, logger: logger)
+    }
+}
+
+extension SupervisionEvent {
+    var level: Logger.Level {
+        switch severity {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}

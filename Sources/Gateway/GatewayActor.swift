@@ -1,0 +1,167 @@
+package import Environment
+package import GatewayCore
+import LogFormat
+package import Model
+package import RingLog
+package import Sinks
+package import Supervision
+
+/// Owns the core: feeds it events, performs its directives, and wakes who waits. All waiting is elsewhere, so it is never busy for long.
+package actor GatewayActor {
+    /// A send with the plan to read what it sends.
+    package struct SendOrder: Sendable {
+        package let request: SendRequest
+        package let plan: ReadPlan
+    }
+
+    private(set) var core: GatewayCore
+    private let disk: any Disk
+    private let clock: any Environment.Clock
+    private let threads: StorageThreads
+    private let outlets: Outlets
+
+    private var waiting: [Ticket: CheckedContinuation<Void, Never>] = [:]
+    private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
+    private var waitingForQuiet: [CheckedContinuation<Void, Never>] = []
+    private var nextTicket: UInt64 = 0
+    private var inFlight: [Int: Set<SendID>] = [:]
+    private var waker: Task<Void, Never>?
+    private var writeBegan: MonotonicInstant?
+
+    /// Where directives that are not the actor's own go.
+    package struct Outlets: Sendable {
+        let send: @Sendable (_ sink: Int, SendOrder) -> Bool
+        let stored: @Sendable ([StoredReading], ClockTable) -> Void
+        let report: @Sendable (Report) -> Void
+    }
+
+    package init(
+        core: GatewayCore, disk: any Disk, clock: any Environment.Clock, threads: StorageThreads, outlets: Outlets
+    ) {
+        self.core = core
+        self.disk = disk
+        self.clock = clock
+        self.threads = threads
+        self.outlets = outlets
+    }
+
+    /// Hands over what a source read, and returns when all of it is durable.
+    package func commit(_ submission: Submission) async {
+        var submission = submission
+        let ticket = Ticket(nextTicket)
+        nextTicket += 1
+        submission.ticket = ticket
+        await withCheckedContinuation { continuation in
+            waiting[ticket] = continuation
+            step(.submitted(submission))
+        }
+    }
+
+    /// Hands over what a source read that cannot wait for the disk; waits only while the intake is full.
+    package func submit(_ submission: Submission) async {
+        while core.isFull {
+            await withCheckedContinuation { waitingForRoom.append($0) }
+        }
+        step(.submitted(submission))
+    }
+
+    /// Writes what is left and returns when it is durable.
+    package func stop() async {
+        step(.stopping)
+        while !core.isQuiet {
+            await withCheckedContinuation { waitingForQuiet.append($0) }
+        }
+        waker?.cancel()
+    }
+
+    /// How long the disk has been busy with one commit; `nil` where it is idle. A hung disk is a state to report.
+    package var commitAge: Duration? { writeBegan.map { $0.duration(to: clock.now) } }
+
+    package func handle(_ event: GatewayEvent) { step(event) }
+
+    /// Performs what the core asked for when it was made.
+    package func begin(_ directives: [GatewayDirective]) {
+        for directive in directives { perform(directive) }
+    }
+
+    /// The sink's child has begun anew: what its predecessor had on the way is to be sent again.
+    package func sinkRestarted(_ sink: Int) {
+        for id in (inFlight[sink] ?? []).sorted() {
+            step(.sent(sink: sink, id, .unavailable(reason: "the uploader was restarted", retryAfter: nil)))
+        }
+    }
+
+    /// Takes a reading of an earlier run into the table of the newest.
+    package func recall(_ stored: StoredReading) { core.recall(stored) }
+
+    package func read<Result: Sendable>(_ body: @Sendable (GatewayCore) -> Result) -> Result { body(core) }
+
+    private func step(_ event: GatewayEvent) {
+        switch event {
+        case .written: writeBegan = nil
+        case .sent(let sink, let id, _), .unreadable(let sink, let id, _, _, _): inFlight[sink]?.remove(id)
+        default: break
+        }
+        for directive in core.step(event, now: clock.now) { perform(directive) }
+        if !core.isFull, !waitingForRoom.isEmpty {
+            let waiters = waitingForRoom
+            waitingForRoom.removeAll()
+            for waiter in waiters { waiter.resume() }
+        }
+        if core.isQuiet, !waitingForQuiet.isEmpty {
+            let waiters = waitingForQuiet
+            waitingForQuiet.removeAll()
+            for waiter in waiters { waiter.resume() }
+        }
+    }
+
+    private func perform(_ directive: GatewayDirective) {
+        switch directive {
+        case .write(let plan):
+            writeBegan = clock.now
+            Task(executorPreference: threads.writer) { [disk] in
+                let result = plan.perform(on: disk)
+                await self.step(.written(plan.id, result))
+            }
+        case .maintain(let plan):
+            Task(executorPreference: threads.reader) { [disk] in
+                let result = plan.perform(on: disk)
+                await self.step(.maintained(result))
+            }
+        case .settle(let tickets):
+            for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
+        case .stored(let readings): outlets.stored(readings, core.ring.clock)
+        case .send(let sink, let request, let plan):
+            inFlight[sink, default: []].insert(request.id)
+            if !outlets.send(sink, SendOrder(request: request, plan: plan)) {
+                step(.sent(sink: sink, request.id, .unavailable(reason: "the uploader is not running", retryAfter: nil)))
+            }
+        case .wake(let moment): wake(at: moment)
+        case .report(let report): outlets.report(report)
+        }
+    }
+
+    private func wake(at moment: MonotonicInstant) {
+        waker?.cancel()
+        waker = Task { [clock] in
+            do { try await clock.sleep(until: moment) } catch { return }
+            self.step(.tick)
+        }
+    }
+}
+
+/// The two threads that may block on the disk: one commits, the other reads and merges.
+package struct StorageThreads: Sendable {
+    package let writer: ThreadExecutor
+    package let reader: ThreadExecutor
+
+    package init() throws(ThreadError) {
+        writer = try ThreadExecutor(name: "covey-commit")
+        reader = try ThreadExecutor(name: "covey-read")
+    }
+
+    package func retire() {
+        writer.retire()
+        reader.retire()
+    }
+}

@@ -1,0 +1,215 @@
+import ControlAPI
+import Devices
+import Environment
+import GatewayCore
+import LogFormat
+import MQTTLink
+import Model
+import Posix
+import RingLog
+import Supervision
+import SupervisionCore
+
+/// What the gateway answers over its control interface.
+struct GatewaySurface: ControlSurface {
+    let parts: Gateway.Parts
+    let supervisor: Supervisor
+
+    func status() async throws -> [UInt8] {
+        let document = await document()
+        var json = JSONWriter(reserving: 8192)
+        document.write(to: &json)
+        return json.bytes
+    }
+
+    func uploads() async throws -> [UInt8] {
+        let document = await document()
+        var json = JSONWriter()
+        document.writeUploads(to: &json)
+        return json.bytes
+    }
+
+    /// A gateway alone has no peers.
+    func peers() async throws -> [UInt8] { Array("[]".utf8) }
+
+    func health() async throws -> HealthReport {
+        let (health, reasons) = await document().verdict
+        return HealthReport(HealthReport.State(rawValue: health.rawValue) ?? .failed, reasons: reasons)
+    }
+
+    func metrics() async throws -> [UInt8] {
+        throw ControlError(.notFound, "this version keeps no metrics", hint: "covey status --json has the counters")
+    }
+
+    func devices() async throws -> [UInt8] {
+        let now = parts.clock.now
+        let stamp = parts.clock.stamp
+        let core = await parts.gateway.read { $0 }
+        let tree = await supervisor.tree()["devices"]
+        var json = JSONWriter()
+        var rows: [(DeviceID, DeviceDirectory.Entry, DeviceStatus)] = []
+        for (id, entry) in parts.directory.all { rows.append((id, entry, await entry.device.status)) }
+        json.array { json in
+            for (id, entry, status) in rows {
+                json.object { json in
+                    json.member("id", id.rawValue)
+                    json.member("driver", entry.driver)
+                    let node = tree?[id.rawValue]
+                    json.member("state", status.staleSince != nil ? "stale" : node?.state.rawValue ?? "running")
+                    json.key("restarts")
+                    json.integer(node?.restarts ?? 0)
+                    json.key("last_t")
+                    if let last = status.lastReadingAt {
+                        json.integer(stamp.wall.rawValue - last.duration(to: now).nanoseconds / 1_000_000)
+                    } else {
+                        json.null()
+                    }
+                    json.key("series")
+                    json.integer(status.seriesCount)
+                    core.ledger[id].write(to: &json, waiting: core.ledger.waiting(id))
+                    json.key("last_error")
+                    if let text = node?.lastFailure ?? status.lastRejection?.detail { json.string(text) } else { json.null() }
+                }
+            }
+        }
+        return json.bytes
+    }
+
+    func latest(_ globs: [Glob]) async throws -> [UInt8] {
+        let (readings, clock) = await parts.gateway.read { ($0.latest.readings(matching: globs), $0.ring.clock) }
+        var json = JSONWriter(reserving: readings.count * 160)
+        json.array { json in
+            for stored in readings { stored.write(to: &json, gateway: parts.name, node: parts.node, clock: clock) }
+        }
+        return json.bytes
+    }
+
+    func tail(_ globs: [Glob]) async throws -> LineStream { try parts.tails.follow(globs) }
+
+    func query(_ request: QueryRequest) async throws -> LineStream {
+        let pages = QueryPages(parts: parts, request: request)
+        return LineStream { try await pages.next() }
+    }
+
+    private func document() async -> StatusDocument {
+        let core = await parts.gateway.read { $0 }
+        let age = await parts.gateway.commitAge
+        let tree = await supervisor.tree()
+        return StatusDocument(
+            gateway: parts.name, node: parts.node, version: Gateway.version,
+            uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
+            brokers: parts.ingestLinks.map { StatusDocument.BrokerState($0.name, $0.link.status) },
+            recovery: parts.findings, now: parts.clock.now)
+    }
+}
+
+/// A query's answer in pages, so that neither side ever holds all of it. Pages follow one another in time; readings of the very
+/// millisecond at which a page ends are told once.
+private actor QueryPages {
+    private static let pageReadings = 4096
+
+    private let parts: Gateway.Parts
+    private let request: QueryRequest
+    private var from: Milliseconds?
+    private var left: Int
+    private var told: Set<StoredPlace> = []
+    private var isDone = false
+
+    private struct StoredPlace: Hashable {
+        let log: LogID
+        let offset: Offset
+    }
+
+    init(parts: Gateway.Parts, request: QueryRequest) {
+        self.parts = parts
+        self.request = request
+        from = request.since
+        left = request.limit ?? .max
+    }
+
+    func next() async throws -> [UInt8]? {
+        while !isDone {
+            let page = try await request.limit == nil ? readPage() : readNewest()
+            if !page.isEmpty { return page }
+        }
+        return nil
+    }
+
+    /// The newest `limit` readings, told oldest first: they must be held at once, so the limit is one of memory too.
+    private func readNewest() async throws -> [UInt8] {
+        isDone = true
+        let limit = min(left, 1_000_000)
+        let result = try await perform(from: request.since, newestFirst: true, limit: limit)
+        return await lines(result.readings.sorted { ($0.time, $0.stored.offset) < ($1.time, $1.stored.offset) })
+    }
+
+    private func readPage() async throws -> [UInt8] {
+        let result = try await perform(from: from, newestFirst: false, limit: Self.pageReadings + told.count)
+        let fresh = result.readings.filter { !told.contains(StoredPlace(log: $0.stored.log, offset: $0.stored.offset)) }
+        isDone = !result.isTruncated || fresh.isEmpty
+        if let end = result.readings.last?.time {
+            let atEnd = result.readings.filter { $0.time == end }.map { StoredPlace(log: $0.stored.log, offset: $0.stored.offset) }
+            told = end == from ? told.union(atEnd) : Set(atEnd)
+            from = end
+        }
+        return await lines(fresh)
+    }
+
+    private func perform(from: Milliseconds?, newestFirst: Bool, limit: Int) async throws -> QueryResult {
+        let globs = request.globs
+        for _ in 0..<8 {
+            let (from, until) = (from, request.until)
+            let plan = await parts.gateway.read {
+                $0.ring.queryPlan(from: from, to: until, newestFirst: newestFirst, limit: limit)
+            }
+            let result = await parts.onReader { disk in
+                plan.perform(on: disk) { series in globs.isEmpty || globs.contains { $0.matches(series) } }
+            }
+            if !result.damage.isEmpty { await parts.gateway.handle(.damageFound(result.damage)) }
+            if !result.overwritten { return result }
+        }
+        throw ControlError(.unavailable, "the ring is overwritten faster than it can be read", hint: "ask for a later time")
+    }
+
+    private func lines(_ readings: [TimedReading]) async -> [UInt8] {
+        let clock = await parts.gateway.read { $0.ring.clock }
+        var bytes: [UInt8] = []
+        for reading in readings {
+            bytes.append(contentsOf: parts.line(reading.stored, clock: clock))
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        return bytes
+    }
+}
+
+extension StatusDocument.BrokerState {
+    init(_ name: String, _ status: LinkStatus) {
+        self.init(
+            name: name, state: status.state.rawValue, error: status.lastFailure, received: UInt64(status.messages),
+            batches: UInt64(status.batches))
+    }
+}
+
+extension Gateway.Parts {
+    func line(_ stored: StoredReading, clock: ClockTable) -> [UInt8] {
+        stored.line(gateway: name, node: node, clock: clock)
+    }
+}
+
+extension StoredReading {
+    /// In the form of the contract, with the members that name the gateway.
+    func write(to json: inout JSONWriter, gateway: String, node: NodeID, clock: ClockTable) {
+        json.object { json in
+            NativeBatch.Item(self, clock: clock).write(to: &json)
+            json.member("gateway", gateway)
+            json.member("node", node.description)
+            json.member("log", log.description)
+        }
+    }
+
+    func line(gateway: String, node: NodeID, clock: ClockTable) -> [UInt8] {
+        var json = JSONWriter(reserving: 192)
+        write(to: &json, gateway: gateway, node: node, clock: clock)
+        return json.bytes
+    }
+}

@@ -1,0 +1,59 @@
+import Environment
+import GatewayCore
+import KeyValue
+import LogFormat
+import Logging
+import Model
+import Posix
+import Supervision
+
+/// What has to be done now and then: ask whether the clock is right, keep a snapshot of the newest readings, feed the watchdog.
+struct Housekeeper: Sendable {
+    let parts: Gateway.Parts
+    let clock: SystemClock
+    let snapshot: LatestSnapshot
+    let manager: ServiceManager
+    let logger: Logger
+
+    private static let snapshotEvery = Duration.seconds(60)
+
+    func run(_ context: ChildContext) async throws {
+        var wasTrusted = clock.stamp.isTrusted
+        var lastSnapshot = clock.now
+        while true {
+            context.heartbeat()
+            try await clock.sleep(for: .seconds(1))
+            let isTrusted = clock.refreshTrust()
+            if isTrusted, !wasTrusted { await clockBecameRight() }
+            wasTrusted = isTrusted
+            if lastSnapshot.duration(to: clock.now) >= Self.snapshotEvery {
+                lastSnapshot = clock.now
+                await saveSnapshot()
+            }
+        }
+    }
+
+    /// Feeds the watchdog while the supervisors move. A disk that hangs is a state they report, not a reason to be killed.
+    func watch(_ supervisor: Supervisor) async throws {
+        guard let interval = manager.watchdogInterval else { return }
+        while true {
+            try await clock.sleep(for: interval / 3)
+            if supervisor.lastProgress.duration(to: clock.now) < .seconds(20) { manager.feedWatchdog() }
+        }
+    }
+
+    private func clockBecameRight() async {
+        let stamp = clock.stamp
+        logger.notice("the clock is right now: \(stamp.wall.iso8601)")
+        await parts.gateway.handle(.clockTrusted(ClockAnchor(boot: stamp.boot, wallOffset: stamp.wallOffset)))
+    }
+
+    func saveSnapshot() async {
+        let readings = await parts.gateway.read { $0.latest.readings(matching: []) }
+        do {
+            try await snapshot.save(readings)
+        } catch {
+            logger.warning("the newest readings could not be kept for the next start: \(error.message)")
+        }
+    }
+}

@@ -1,0 +1,274 @@
+import Environment
+import GatewayCore
+import Model
+import RingLog
+import Sinks
+import Supervision
+import SupervisionCore
+
+/// The object of `covey status --json`: made from plain values, so that a test can make one too.
+struct StatusDocument: Sendable {
+    enum Health: String, Sendable {
+        case ok, degraded, failed
+    }
+
+    struct BrokerState: Sendable {
+        let name: String
+        let state: String
+        let error: String?
+        let received: UInt64
+        let batches: UInt64
+    }
+
+    let gateway: String
+    let node: NodeID
+    let version: String
+    let uptime: Duration
+    let core: GatewayCore
+    let commitAge: Duration?
+    let tree: TreeNode
+    let brokers: [BrokerState]
+    /// What was found when the gateway started, and what was set aside.
+    let recovery: [String]
+    let now: MonotonicInstant
+
+    /// A commit that takes longer than this says that the disk hangs.
+    private static let hungDisk = Duration.seconds(5)
+
+    var verdict: (health: Health, reasons: [String]) {
+        var reasons: [String] = []
+        if let memoryOnly = core.ring.statistics.memoryOnly { reasons.append("readings stay in memory: \(memoryOnly)") }
+        if let commitAge, commitAge > Self.hungDisk { reasons.append("the disk has not answered for \(commitAge.text)") }
+        let failed = !reasons.isEmpty
+        if core.ring.statistics.retired > 0 {
+            reasons.append("\(core.ring.statistics.retired) segments of the ring are worn out or failed")
+        }
+        for broker in brokers where broker.state != "connected" && broker.state != "connecting" {
+            reasons.append("broker \(broker.name) is \(broker.state)" + (broker.error.map { ": \($0)" } ?? ""))
+        }
+        for sink in core.sinks {
+            let snapshot = sink.machine.snapshot(now: now)
+            if snapshot.breaker != .closed {
+                reasons.append("sink \(sink.name) takes nothing" + (snapshot.lastError.map { ": \($0)" } ?? ""))
+            }
+        }
+        reasons.append(contentsOf: Self.quarantined(tree))
+        if !core.ledger.isBalanced { reasons.append("the ledger does not balance") }
+        return (failed ? .failed : reasons.isEmpty ? .ok : .degraded, reasons)
+    }
+
+    private static func quarantined(_ node: TreeNode) -> [String] {
+        let own = node.state == .quarantined ? ["\(node.id) is quarantined: \(node.lastFailure ?? "failed too often")"] : []
+        return own + node.children.flatMap { quarantined($0) }
+    }
+
+    func write(to json: inout JSONWriter) {
+        let (health, reasons) = verdict
+        json.object { json in
+            json.member("gateway", gateway)
+            json.member("node", node.description)
+            json.member("version", version)
+            json.member("health", health.rawValue)
+            json.list("reasons", reasons)
+            json.key("uptime_s")
+            json.integer(uptime.components.seconds)
+            json.key("ledger")
+            writeLedger(to: &json)
+            json.key("tree")
+            tree.write(to: &json, now: now)
+            json.key("ring")
+            writeRing(to: &json)
+            json.key("uploads")
+            writeUploads(to: &json)
+            json.key("brokers")
+            json.array { json in
+                for broker in brokers { broker.write(to: &json) }
+            }
+            json.key("peers")
+            json.array { _ in }
+        }
+    }
+
+    private func writeLedger(to json: inout JSONWriter) {
+        json.object { json in
+            core.ledger.total.write(to: &json, waiting: core.ledger.totalWaiting)
+            json.key("balanced")
+            json.flag(core.ledger.isBalanced)
+            json.key("sinks")
+            json.object { json in
+                for sink in core.sinks {
+                    json.key(sink.name)
+                    json.object { sink.machine.counts.write(to: &$0) }
+                }
+            }
+            json.key("streams")
+            json.array { json in
+                for device in core.ledger.devices {
+                    json.object { json in
+                        json.member("device", device.rawValue)
+                        core.ledger[device].write(to: &json, waiting: core.ledger.waiting(device))
+                    }
+                }
+            }
+        }
+    }
+
+    private func writeRing(to json: inout JSONWriter) {
+        let statistics = core.ring.statistics
+        json.object { json in
+            json.key("segments")
+            json.integer(statistics.segments)
+            json.key("free")
+            json.integer(statistics.free)
+            json.key("hot")
+            json.integer(statistics.hot)
+            json.key("cold")
+            json.integer(statistics.cold)
+            json.key("bytes_written")
+            json.integer(statistics.bytesWritten)
+            json.key("commits")
+            json.integer(statistics.commits)
+            json.key("readings_stored")
+            json.integer(statistics.readingsStored)
+            json.key("readings")
+            json.integer(statistics.readingsHeld)
+            json.key("bytes_per_reading")
+            json.number(statistics.bytesHeldPerReading)
+            json.key("damaged")
+            json.integer(statistics.damaged)
+            json.key("retired")
+            json.integer(statistics.retired)
+            json.key("memory_only")
+            json.flag(statistics.memoryOnly != nil)
+            json.key("oldest_t")
+            if let oldest = statistics.oldest { json.integer(oldest.rawValue) } else { json.null() }
+            json.list("recovery", recovery)
+        }
+    }
+
+    func writeUploads(to json: inout JSONWriter) {
+        json.array { json in
+            for sink in core.sinks { Self.write(sink, now: now, to: &json) }
+        }
+    }
+
+    private static func write(_ sink: SinkState, now: MonotonicInstant, to json: inout JSONWriter) {
+        let snapshot = sink.machine.snapshot(now: now)
+        json.object { json in
+            json.member("name", sink.name)
+            json.member("state", snapshot.breaker.word)
+            json.key("required")
+            json.flag(sink.isRequired)
+            snapshot.counts.write(to: &json)
+            json.key("fresh")
+            json.integer(snapshot.fresh.pending)
+            json.key("back_fill")
+            json.integer(snapshot.backFill.pending)
+            json.key("in_flight")
+            json.integer(snapshot.fresh.chunks + snapshot.backFill.chunks)
+            json.key("failures")
+            json.integer(snapshot.failures)
+            json.key("last_error")
+            if let error = snapshot.lastError { json.string(error) } else { json.null() }
+            json.key("retry_in_s")
+            if let retry = snapshot.retryIn { json.number(retry.inSeconds) } else { json.null() }
+            json.key("refused_readings")
+            json.array { json in
+                for reading in snapshot.refused {
+                    json.object { json in
+                        json.member("log", reading.log.description)
+                        json.key("offset")
+                        json.integer(reading.offset.rawValue)
+                        json.member("reason", reading.reason)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension StatusDocument.BrokerState {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("name", name)
+            json.member("state", state)
+            json.key("error")
+            if let error { json.string(error) } else { json.null() }
+            json.key("received")
+            json.integer(received)
+            json.key("batches")
+            json.integer(batches)
+        }
+    }
+}
+
+extension BreakerState {
+    var word: String {
+        switch self {
+        case .closed: "ok"
+        case .open: "down"
+        case .halfOpen: "probing"
+        }
+    }
+}
+
+extension StreamCounts {
+    func write(to json: inout JSONWriter, waiting: UInt64) {
+        json.key("received")
+        json.integer(received)
+        json.key("waiting")
+        json.integer(waiting)
+        json.key("stored")
+        json.integer(stored)
+        json.key("duplicate")
+        json.integer(duplicate)
+        json.counts("rejected", rejected)
+        json.counts("dropped", dropped)
+    }
+}
+
+extension UploadCounts {
+    func write(to json: inout JSONWriter) {
+        json.key("stored")
+        json.integer(stored)
+        json.key("uploaded")
+        json.integer(uploaded)
+        json.key("pending")
+        json.integer(pending)
+        json.key("refused")
+        json.integer(refused)
+        json.key("evicted")
+        json.object { json in
+            for entry in evicted {
+                json.key(entry.reason)
+                json.integer(entry.count)
+            }
+        }
+        json.key("damaged")
+        json.integer(damaged)
+    }
+}
+
+extension JSONWriter {
+    mutating func member(_ name: String, _ text: String) {
+        key(name)
+        string(text)
+    }
+
+    mutating func list(_ name: String, _ texts: [String]) {
+        key(name)
+        array { json in
+            for text in texts { json.string(text) }
+        }
+    }
+
+    mutating func counts(_ name: String, _ counts: ReasonCounts) {
+        key(name)
+        object { json in
+            for entry in counts.entries {
+                json.key(entry.reason)
+                json.integer(entry.count)
+            }
+        }
+    }
+}

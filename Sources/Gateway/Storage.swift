@@ -1,0 +1,140 @@
+import TOMLConfiguration
+import Environment
+import Glibc
+import GatewayCore
+import KeyValue
+import LogFormat
+import Logging
+import Model
+import Posix
+import RingLog
+import SQLiteStore
+
+/// What a gateway keeps on its disk, opened: the ring and the key-value store. Opening never refuses over damaged data; what cannot be
+/// used is set aside under another name, and said.
+struct Storage: Sendable {
+    let disk: FileDisk
+    let ring: RingLog
+    let store: any KeyValueStore
+    let node: NodeID
+    /// What was found and set aside, a sentence each.
+    let findings: [String]
+
+    static func open(
+        _ configuration: GatewayConfiguration, random: inout SystemRandomNumberGenerator
+    ) async throws(GatewayError) -> Storage {
+        let directory = configuration.gateway.dataDirectory
+        var findings: [String] = []
+        let store = await openStore(directory, &findings)
+        let (disk, ring) = try openRing(configuration, &findings)
+        let node = await identity(configuration, store: store, ring: ring, random: &random, &findings)
+        return Storage(disk: disk, ring: ring, store: store, node: node, findings: findings)
+    }
+
+    private static func openStore(_ directory: String, _ findings: inout [String]) async -> any KeyValueStore {
+        do {
+            let store = try await SQLiteStore.open(at: directory + "/covey.db")
+            findings.append(contentsOf: store.setAside.map { "\($0.path): set aside: \($0.reason)" })
+            return store
+        } catch {
+            findings.append("the key-value store cannot be opened, this run keeps it in memory: \(error.message)")
+            return MemoryStore()
+        }
+    }
+
+    private static func openRing(
+        _ configuration: GatewayConfiguration, _ findings: inout [String]
+    ) throws(GatewayError) -> (FileDisk, RingLog) {
+        let path = configuration.gateway.dataDirectory + "/ring"
+        do {
+            return try openRing(path, configuration.storage, &findings)
+        } catch {
+            guard case .unusable(let reason) = error else { throw error }
+            let aside = setAsideName(path)
+            guard rename(path, aside) == 0 else { throw .storage("\(path): \(reason); it cannot be set aside either") }
+            findings.append("\(path): \(reason): set aside as \(aside), a new ring was made")
+            return try openRing(path, configuration.storage, &findings)
+        }
+    }
+
+    private static func openRing(
+        _ path: String, _ storage: StorageConfiguration, _ findings: inout [String]
+    ) throws(GatewayError) -> (FileDisk, RingLog) {
+        let disk = try openDisk(path, storage, &findings)
+        if disk.size != Int(storage.ringSize.rawValue) {
+            findings.append("\(path) is \(ByteCount(Int64(disk.size))), not the configured \(storage.ringSize): a ring keeps its size")
+        }
+        var options = RingOptions()
+        options.retention = storage.whenFull == .rejectNew ? .rejectNew : .dropOldest
+        options.marksKept = 8192
+        var random = SystemRandomNumberGenerator()
+        do {
+            let (ring, report) = try RingLog.open(disk: disk, options: options, using: &random)
+            findings.append(contentsOf: report.sentences)
+            return (disk, ring)
+        } catch {
+            switch error {
+            case .disk(let failure): throw .storage(failure.message)
+            default: throw .unusable(error.description)
+            }
+        }
+    }
+
+    /// A ring that does not fit is made smaller, down to the least that works: a small buffer beats none.
+    private static func openDisk(
+        _ path: String, _ storage: StorageConfiguration, _ findings: inout [String]
+    ) throws(GatewayError) -> FileDisk {
+        let least = 8 * Geometry.standard.segmentBytes
+        var size = Int(storage.ringSize.rawValue)
+        while true {
+            do {
+                return try FileDisk(path: path, size: size)
+            } catch {
+                guard error.number == ENOSPC, size / 2 >= least else { throw .storage(error.description) }
+                findings.append("\(error.description); trying half the size")
+                size = size / 2 / Geometry.standard.segmentBytes * Geometry.standard.segmentBytes
+            }
+        }
+    }
+
+    private static func setAsideName(_ path: String) -> String {
+        var number = 1
+        while access("\(path).set-aside-\(number)", F_OK) == 0 { number += 1 }
+        return "\(path).set-aside-\(number)"
+    }
+
+    /// The configured node id, or the one this data directory keeps, or a new one. The key-value store and the ring both keep it, so that
+    /// one of them may be lost.
+    private static func identity(
+        _ configuration: GatewayConfiguration, store: any KeyValueStore, ring: RingLog,
+        random: inout SystemRandomNumberGenerator, _ findings: inout [String]
+    ) async -> NodeID {
+        let kept = try? await store.text(for: "node", in: .identity)
+        let node =
+            configuration.gateway.node ?? kept.flatMap { $0 }.flatMap { NodeID(hex: $0) } ?? GatewayCore.keptNode(in: ring)
+            ?? NodeID(using: &random)
+        do {
+            try await store.put(text: node.description, for: "node", in: .identity)
+        } catch {
+            findings.append("the node id \(node) could not be kept: \(error.message)")
+        }
+        return node
+    }
+}
+
+/// Why a gateway cannot start, in words that say what to do.
+package enum GatewayError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The data directory, the ring or its file system.
+    case storage(String)
+    /// A ring that is there and cannot be used; it is set aside.
+    case unusable(String)
+    /// A part that the configuration names: which, and what is wrong with it.
+    case part(String, String)
+
+    package var description: String {
+        switch self {
+        case .storage(let text), .unusable(let text): text
+        case .part(let name, let text): "\(name): \(text)"
+        }
+    }
+}

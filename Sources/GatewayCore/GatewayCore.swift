@@ -1,0 +1,123 @@
+// Pure: no async, no clock, no randomness of its own, no I/O but the ring's reads at opening.
+package import Environment
+package import LogFormat
+package import Model
+package import RingLog
+package import Sinks
+
+/// One gateway's brain: ring, ledger and uploads composed as one stepped machine.
+///
+/// Everything that takes time is a directive, and its end is an event. The daemon drives it from an actor, a test from a loop of its own.
+package struct GatewayCore: Sendable {
+    package struct Settings: Sendable {
+        /// How long readings that nobody can date yet wait for the clock before they go out as `clock-unsynced`.
+        package var clockWait: Duration = .seconds(30)
+        /// How long state that changed alone (upload progress, counters) may wait for readings to ride with.
+        package var stateWindow: Duration = .seconds(5)
+        /// Readings waiting for their commit at most; beyond, sources are not read.
+        package var waitingReadings = 65_536
+
+        package init() {}
+    }
+
+    package let settings: Settings
+    package internal(set) var ring: RingLog
+    package internal(set) var ledger = Ledger()
+    package internal(set) var sinks: [SinkState]
+    package internal(set) var latest = LatestTable()
+    var random: SeededRandom
+
+    // Intake
+    /// Submissions that the ring had no room for; sources that wait for a ticket hold at most one each.
+    var backlog: [Submission] = []
+    /// Appended, not yet durable, in order of their offsets.
+    var pending: [(offset: Offset, reading: Reading)] = []
+    var tickets: [OpenTicket] = []
+    var sessions: [String: UInt64] = [:]
+
+    // Commit
+    var isWriting = false
+    var isStopping = false
+    var deadline: MonotonicInstant?
+    var stateDeadline: MonotonicInstant?
+    var dirtyProgress: [ProgressRef] = []
+
+    // Uploads
+    var uploadWakes: [MonotonicInstant?]
+    var opened: LogID?
+    /// Durable readings of the current log that nobody can date yet, oldest first.
+    var undated: [(from: Offset, until: MonotonicInstant)] = []
+    var announcedWake: MonotonicInstant?
+
+    struct OpenTicket {
+        let ticket: Ticket
+        let upTo: Offset
+        /// The put that carries the ticket's counts; known at the next cut.
+        var stateVersion: UInt64?
+    }
+
+    struct ProgressRef: Hashable {
+        let sink: Int
+        let log: LogID
+    }
+
+    /// Handles one event; the directives are to be performed in order.
+    package mutating func step(_ event: GatewayEvent, now: MonotonicInstant) -> [GatewayDirective] {
+        var directives: [GatewayDirective] = []
+        switch event {
+        case .submitted(let submission): submit(submission, now: now)
+        case .written(let id, let result): written(id, result, now: now, &directives)
+        case .maintained(let result): handle(ring.finished(result), now: now, &directives)
+        case .sent(let sink, let id, let outcome):
+            stepUpload(sink, .sendFinished(id, outcome), now: now, &directives)
+        case .unreadable(let sink, let id, let log, let missing, let damage):
+            handle(ring.noteDamage(damage), now: now, &directives)
+            for gap in missing where gap.log == log { lose(gap, now: now, &directives) }
+            stepUpload(sink, .sendAbandoned(id), now: now, &directives)
+        case .damageFound(let damage): handle(ring.noteDamage(damage), now: now, &directives)
+        case .clockTrusted(let anchor):
+            ring.anchor(anchor)
+            undated.removeAll()
+            touchState(now: now)
+            extendCurrentLog(now: now, &directives)
+        case .sessionLost(let broker): loseSession(of: broker, now: now)
+        case .tick: tick(now: now, &directives)
+        case .stopping: isStopping = true
+        }
+        cutIfDue(now: now, &directives)
+        announceWake(&directives)
+        return directives
+    }
+
+    /// Takes a reading of an earlier run into the table of the newest, unless one of this run is there.
+    package mutating func recall(_ stored: StoredReading) {
+        latest.recall(stored)
+    }
+
+    /// Whether a source that can wait should: the intake holds as much as it may.
+    package var isFull: Bool { !backlog.isEmpty || pending.count >= settings.waitingReadings }
+
+    /// Whether everything that was submitted is durable and nothing is being written.
+    package var isQuiet: Bool { !isWriting && backlog.isEmpty && pending.isEmpty && tickets.isEmpty && dirtyProgress.isEmpty }
+
+    private mutating func tick(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        if let first = undated.first, first.until <= now {
+            undated.removeAll { $0.until <= now }
+            extendCurrentLog(now: now, &directives)
+        }
+        for index in sinks.indices where uploadWakes[index].map({ $0 <= now }) ?? false {
+            uploadWakes[index] = nil
+            stepUpload(index, .tick, now: now, &directives)
+        }
+    }
+
+    /// Asks for one tick at the earliest moment that anything here waits for.
+    mutating func announceWake(_ directives: inout [GatewayDirective]) {
+        var moments = uploadWakes.compactMap { $0 }
+        if let until = undated.first?.until { moments.append(until) }
+        if !isWriting { moments.append(contentsOf: [cutDeadline, ring.retryAt].compactMap { $0 }) }
+        guard let next = moments.min(), next != announcedWake else { return }
+        announcedWake = next
+        directives.append(.wake(at: next))
+    }
+}

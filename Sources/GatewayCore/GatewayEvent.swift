@@ -1,0 +1,85 @@
+package import Environment
+package import LogFormat
+package import Model
+package import RingLog
+package import Sinks
+
+/// Names what a source waits for: it is told when all that came with the ticket is durable.
+package struct Ticket: Hashable, Comparable, Sendable {
+    package let rawValue: UInt64
+
+    package init(_ rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    package static func < (left: Ticket, right: Ticket) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// What one source hands over at once: readings, the marks by which a redelivery is known, and what it counted on the way.
+package struct Submission: Sendable {
+    /// Each entry is stored whole or not at all.
+    package var entries: [Entry]
+    /// What did not become a reading, by stream; `received` of these is part of it, that of the entries' readings is not.
+    package var counts: [(device: DeviceID, counts: StreamCounts)]
+    /// How long the readings may wait for others before they are synced; zero for a source that is waiting already.
+    package var window: Duration
+    package var ticket: Ticket?
+
+    package init(
+        entries: [Entry], counts: [(device: DeviceID, counts: StreamCounts)] = [], window: Duration, ticket: Ticket? = nil
+    ) {
+        self.entries = entries
+        self.counts = counts
+        self.window = window
+        self.ticket = ticket
+    }
+}
+
+/// What can happen to a gateway's core.
+package enum GatewayEvent: Sendable {
+    case submitted(Submission)
+    case written(WritePlan.ID, Result<Void, DiskError>)
+    case maintained(MaintenanceResult)
+    case sent(sink: Int, SendID, SendOutcome)
+    /// The readings of a send could not be read here; what is missing for good is named.
+    case unreadable(sink: Int, SendID, LogID, missing: [Gap], damage: [DamagedRange])
+    /// A query or an upload met damage.
+    case damageFound([DamagedRange])
+    /// The wall clock became right: readings of this boot that were stamped before are told with this offset.
+    case clockTrusted(ClockAnchor)
+    /// A broker has no memory of our session: its message ids begin anew.
+    case sessionLost(String)
+    case tick
+    /// Write what is left, at once.
+    case stopping
+}
+
+/// What the core asks its shell to do.
+package enum GatewayDirective: Sendable {
+    /// Perform on the commit thread, answer `written`.
+    case write(WritePlan)
+    /// Perform on the other storage thread, answer `maintained`.
+    case maintain(MaintenancePlan)
+    /// Everything that came with these tickets is durable.
+    case settle([Ticket])
+    /// These readings have just become durable, in order.
+    case stored([StoredReading])
+    /// Read, send, answer `sent` or `unreadable`.
+    case send(sink: Int, SendRequest, ReadPlan)
+    /// Answer `tick` then; replaces the wake before it.
+    case wake(at: MonotonicInstant)
+    case report(Report)
+}
+
+/// One line for the log.
+package struct Report: Hashable, Sendable {
+    package enum Severity: Hashable, Sendable { case notice, warning, error }
+
+    package let severity: Severity
+    package let text: String
+
+    package init(_ severity: Severity, _ text: String) {
+        self.severity = severity
+        self.text = text
+    }
+}

@@ -1,0 +1,94 @@
+import Model
+
+/// The stored form of the ledger: varints and short words. Total: arbitrary bytes give `nil`, never a trap.
+extension StreamCounts {
+    /// `received` is not stored: what was waiting died with the process, so after a restart it is what was settled.
+    var record: [UInt8] {
+        var bytes: [UInt8] = []
+        appendVarint(stored, to: &bytes)
+        appendVarint(duplicate, to: &bytes)
+        for counts in [rejected, dropped] {
+            appendVarint(UInt64(counts.entries.count), to: &bytes)
+            for entry in counts.entries {
+                bytes.append(UInt8(min(entry.reason.utf8.count, 255)))
+                bytes.append(contentsOf: entry.reason.utf8.prefix(255))
+                appendVarint(entry.count, to: &bytes)
+            }
+        }
+        return bytes
+    }
+
+    init?(record: [UInt8]) {
+        var rest = record[...]
+        guard let stored = takeVarint(&rest), let duplicate = takeVarint(&rest), let rejected = ReasonCounts(&rest),
+            let dropped = ReasonCounts(&rest)
+        else { return nil }
+        self.init()
+        self.stored = stored
+        self.duplicate = duplicate
+        self.rejected = rejected
+        self.dropped = dropped
+        received = settled
+    }
+}
+
+extension ReasonCounts {
+    /// Reasons are words of this program; more than this is damage.
+    private static let maximumReasons: UInt64 = 64
+
+    fileprivate init?(_ rest: inout ArraySlice<UInt8>) {
+        self.init()
+        guard let count = takeVarint(&rest), count <= Self.maximumReasons else { return nil }
+        for _ in 0..<count {
+            guard let length = rest.popFirst(), rest.count >= Int(length) else { return nil }
+            let reason = String(decoding: rest.prefix(Int(length)), as: UTF8.self)
+            rest = rest.dropFirst(Int(length))
+            guard let value = takeVarint(&rest) else { return nil }
+            add(value, for: reason)
+        }
+    }
+}
+
+/// Where the stream counts were taken: all readings of `log` below `offset`, and of every older log, are in them.
+struct LedgerPosition: Hashable {
+    let log: LogID
+    let offset: Offset
+
+    var record: [UInt8] {
+        var bytes: [UInt8] = []
+        appendVarint(log.rawValue, to: &bytes)
+        appendVarint(offset.rawValue, to: &bytes)
+        return bytes
+    }
+
+    init(log: LogID, offset: Offset) {
+        self.log = log
+        self.offset = offset
+    }
+
+    init?(record: [UInt8]) {
+        var rest = record[...]
+        guard let log = takeVarint(&rest), let offset = takeVarint(&rest) else { return nil }
+        self.init(log: LogID(log), offset: Offset(offset))
+    }
+}
+
+func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
+    var rest = value
+    while rest >= 0x80 {
+        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+        rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+}
+
+func takeVarint(_ bytes: inout ArraySlice<UInt8>) -> UInt64? {
+    var value: UInt64 = 0
+    var shift: UInt64 = 0
+    while shift < 64, let byte = bytes.popFirst() {
+        value |= UInt64(byte & 0x7F) << shift
+        if byte < 0x80 { return value }
+        shift += 7
+    }
+    return nil
+}

@@ -1,0 +1,276 @@
+package import Model
+
+/// Raw values are part of the stored format. Readers pass unknown sections over.
+enum Section: UInt8 {
+    case runs = 1
+    case definitions = 2
+    case records = 3
+    case marks = 4
+    case contexts = 5
+    case contextColumn = 6
+    case seriesColumn = 7
+    case timeColumn = 8
+    case valueColumn = 9
+    case qualityColumn = 10
+    case deviceTimeColumn = 11
+}
+
+/// What several readings share of their stamps.
+struct ClockContext: Hashable {
+    let boot: BootID
+    let wallOffset: Microseconds
+    let isTrusted: Bool
+}
+
+/// A finished block, ready to be written.
+package struct EncodedBlock: Sendable {
+    /// Whole units.
+    package let bytes: [UInt8]
+    package let runs: [Run]
+    /// What the next block's `previous` repeats.
+    package let checksum: UInt32
+    package let readings: Int
+    /// Bytes without the padding.
+    package let used: Int
+
+    package var units: Int { bytes.count / Geometry.unit }
+}
+
+/// Fills one block: records and readings go in as long as they surely fit, then the columns are put together once.
+package struct BlockBuilder: Sendable {
+    package private(set) var dictionary: SeriesDictionary
+    package private(set) var readings = 0
+    /// Bytes that the block may have.
+    private let capacity: Int
+    /// Bytes that block and footer may have together.
+    private let room: Int
+    /// Runs in the segment so far, each a line in its footer.
+    private let footerRuns: Int
+
+    private var runs: [Run] = []
+    private var definitions: [UInt8] = []
+    private var records: [UInt8] = []
+    private var marks = MarkWriter()
+    private var contexts: [ClockContext] = []
+    private var contextColumn = StepWriter()
+    private var seriesColumn = StepWriter()
+    private var times = TimeWriter()
+    private var values = ValueWriter()
+    private var qualities = QualityWriter()
+    private var deviceTimes = DeviceTimeWriter()
+    private var states: [SeriesValueState]
+    private var context = 0
+
+    /// Contexts are searched one by one; more in one block means a clock gone wild, and the block ends.
+    private static let mostContexts = 64
+    /// Header, section heads, open runs of the columns.
+    private static let fixedBytes =
+        BlockHeader.bytes + 11 * 4 + 2 * StepWriter.openBytes + QualityWriter.openBytes
+
+    /// `capacity`: bytes of the block at most. `room`: bytes left in the segment, out of which the footer must come as well.
+    /// `footerRuns`: runs that the segment holds already.
+    package init(dictionary: SeriesDictionary, capacity: Int, room: Int, footerRuns: Int, geometry: Geometry) {
+        self.dictionary = dictionary
+        self.capacity = min(capacity, geometry.blockBytes)
+        self.room = room
+        self.footerRuns = footerRuns
+        footerPart = geometry.blockBytes
+        states = dictionary.table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }
+        repeatDefinitions()
+    }
+
+    private let footerPart: Int
+
+    /// Whether nothing has been added.
+    package var isEmpty: Bool { readings == 0 && records.isEmpty && marks.bytes.isEmpty }
+
+    /// Bytes that the block takes now at most.
+    package var size: Int {
+        Self.fixedBytes + runs.count * Run.mostBytes + definitions.count + records.count + marks.bytes.count
+            + contexts.count * 40 + contextColumn.bytes.count + seriesColumn.bytes.count + times.count
+            + values.bytes.count + qualities.bytes.count + deviceTimes.bytes.count
+    }
+
+    /// Adds the record, or says that it does not fit. `share`: the part of the block that records may fill up to.
+    package mutating func add(_ record: Record, share: Double = 1) -> Bool {
+        guard Double(size + record.mostBytes) <= Double(capacity) * share, fits(record.mostBytes, definitions: 0) else {
+            return false
+        }
+        if case .mark(let mark) = record { marks.append(mark) } else { record.write(to: &records) }
+        return true
+    }
+
+    /// Adds all of `readings`, which take the offsets from `first` on, and the mark; or nothing, where they do not fit.
+    package mutating func add(
+        _ readings: some Collection<Reading>, log: LogID, first: Offset, mark: DeliveryMark? = nil
+    ) -> Bool {
+        var need = mark.map { 16 + $0.session.utf8.count } ?? 0
+        var definitionBytes = 0
+        var indexes: [Int] = []
+        indexes.reserveCapacity(readings.count)
+        var newSeries = 0
+        for reading in readings {
+            let index = dictionary.index(of: reading.series) ?? -1
+            indexes.append(index)
+            if index < 0 {
+                definitionBytes += SeriesDefinition.mostBytes(of: reading.series)
+                newSeries += 1
+            }
+            need += Self.mostBytes(reading)
+        }
+        guard fits(need + definitionBytes, definitions: definitionBytes), newSeries <= dictionary.room,
+            self.readings + readings.count <= BlockHeader.mostReadings, contexts.count < Self.mostContexts
+        else { return false }
+        var offset = first
+        for (reading, known) in zip(readings, indexes) {
+            let index = known >= 0 ? known : define(reading)
+            append(reading, index: index, log: log, offset: offset)
+            offset = offset.advanced(by: 1)
+        }
+        if let mark { marks.append(mark) }
+        return true
+    }
+
+    /// Bytes that a reading and the definition of its series take at most, in a block of their own.
+    package static func mostBytesAlone(_ readings: [Reading], mark: DeliveryMark?) -> Int {
+        readings.reduce(fixedBytes + Run.mostBytes + 40 + (mark.map { 16 + $0.session.utf8.count } ?? 0)) {
+            $0 + mostBytes($1) + SeriesDefinition.mostBytes(of: $1.series)
+        }
+    }
+
+    @inline(__always)
+    private static func mostBytes(_ reading: Reading) -> Int {
+        6 + 10 + 1 + ValueWriter.mostBytes(reading.value) + (reading.quality == .good ? 0 : 8)
+            + (reading.deviceTime == nil ? 0 : 13)
+    }
+
+    /// A new context, a new run and the footer's share of the block are reckoned in.
+    private func fits(_ more: Int, definitions: Int) -> Bool {
+        let block = size + more + 40 + 8 + Run.mostBytes
+        guard block <= capacity else { return false }
+        let footer = Footer.mostUnits(
+            runs: footerRuns + runs.count + 1, dictionaryBytes: dictionary.bytes + definitions, blockBytes: footerPart)
+        return (Geometry.units(covering: block) + footer) * Geometry.unit <= room
+    }
+
+    private mutating func define(_ reading: Reading) -> Int {
+        if let known = dictionary.index(of: reading.series) { return known }
+        var scale: UInt8 = 0
+        if case .number(let number) = reading.value { scale = DecimalScale.fewest(for: number) ?? 0 }
+        let index = dictionary.define(reading.series, scale: scale)
+        dictionary.table[index]?.write(to: &definitions, index: index)
+        while states.count <= index { states.append(SeriesValueState(scale: 0)) }
+        states[index].scale = scale
+        return index
+    }
+
+    private mutating func repeatDefinitions() {
+        for index in dictionary.repeats {
+            guard let definition = dictionary.table[index],
+                fits(SeriesDefinition.mostBytes(of: definition.series), definitions: 0), size < capacity / 2
+            else { break }
+            definition.write(to: &definitions, index: index)
+        }
+        dictionary.repeats = []
+    }
+
+    private mutating func append(_ reading: Reading, index: Int, log: LogID, offset: Offset) {
+        let stamp = reading.stamp
+        if contexts.isEmpty || contexts[context].wallOffset != stamp.wallOffset
+            || contexts[context].isTrusted != stamp.isTrusted || contexts[context].boot != stamp.boot
+        {
+            context = contextIndex(
+                ClockContext(boot: stamp.boot, wallOffset: stamp.wallOffset, isTrusted: stamp.isTrusted))
+        }
+        contextColumn.append(context)
+        seriesColumn.append(index)
+        times.append(stamp.uptime.rawValue)
+        values.append(reading.value, state: &states[index])
+        qualities.append(reading.quality)
+        deviceTimes.append(reading.deviceTime)
+        readings += 1
+        extendRuns(log: log, offset: offset, wall: stamp.wall, isTrusted: stamp.isTrusted)
+    }
+
+    private mutating func contextIndex(_ wanted: ClockContext) -> Int {
+        if let known = contexts.firstIndex(of: wanted) { return known }
+        contexts.append(wanted)
+        return contexts.count - 1
+    }
+
+    private mutating func extendRuns(log: LogID, offset: Offset, wall: Milliseconds, isTrusted: Bool) {
+        let last = runs.count - 1
+        if last >= 0, runs[last].log == log, runs[last].first.rawValue + UInt64(runs[last].count) == offset.rawValue {
+            runs[last].count += 1
+            if wall < runs[last].earliest { runs[last].earliest = wall }
+            if wall > runs[last].latest { runs[last].latest = wall }
+            if !isTrusted { runs[last].isTrusted = false }
+        } else {
+            runs.append(
+                Run(log: log, first: offset, count: 1, earliest: wall, latest: wall, isTrusted: isTrusted))
+        }
+    }
+
+    /// Puts the block together. `header` says everything but what follows from the content.
+    package consuming func finish(_ header: BlockHeader, store: StoreID) -> EncodedBlock {
+        contextColumn.flush()
+        seriesColumn.flush()
+        qualities.flush()
+        var block: [UInt8] = []
+        block.reserveCapacity(Geometry.units(covering: size) * Geometry.unit)
+        block.append(contentsOf: repeatElement(0, count: BlockHeader.bytes))
+        Self.section(.definitions, definitions, to: &block)
+        Self.section(.records, records, to: &block)
+        Self.section(.marks, marks.bytes, to: &block)
+        if readings > 0 {
+            Self.section(.runs, encodedRuns(), to: &block)
+            Self.section(.contexts, encodedContexts(), to: &block)
+            Self.section(.contextColumn, contextColumn.bytes, to: &block)
+            Self.section(.seriesColumn, seriesColumn.bytes, to: &block)
+            Self.section(.timeColumn, times.bytes, to: &block)
+            Self.section(.valueColumn, values.bytes, to: &block)
+            Self.section(.qualityColumn, qualities.bytes, to: &block)
+            Self.section(.deviceTimeColumn, deviceTimes.bytes, to: &block)
+        }
+        var header = header
+        header.payload = block.count - BlockHeader.bytes
+        header.units = Geometry.units(covering: block.count)
+        header.readings = readings
+        if let first = runs.first {
+            header.first = first.first
+            let earliest = runs.reduce(first.earliest) { min($0, $1.earliest) }
+            header.times = earliest...runs.reduce(first.latest) { max($0, $1.latest) }
+        }
+        let used = block.count
+        let checksum = header.seal(&block, store: store)
+        return EncodedBlock(bytes: block, runs: runs, checksum: checksum, readings: readings, used: used)
+    }
+
+    private static func section(_ section: Section, _ bytes: [UInt8], to block: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        block.append(section.rawValue)
+        block.append(blob: bytes)
+    }
+
+    private func encodedRuns() -> [UInt8] {
+        var bytes: [UInt8] = []
+        for run in runs { run.write(to: &bytes) }
+        return bytes
+    }
+
+    private func encodedContexts() -> [UInt8] {
+        var bytes: [UInt8] = []
+        var last: ClockContext?
+        for context in contexts {
+            let sameBoot = context.boot == last?.boot
+            bytes.append((context.isTrusted ? 1 : 0) | (sameBoot ? 2 : 0))
+            if !sameBoot {
+                bytes.append(fixed: context.boot.high)
+                bytes.append(fixed: context.boot.low)
+            }
+            bytes.append(signed: context.wallOffset.rawValue &- (last?.wallOffset.rawValue ?? 0))
+            last = context
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,115 @@
+package import Model
+
+/// A whole block, taken apart as far as is possible without the segment's dictionary.
+package struct BlockFrame: Sendable {
+    package let header: BlockHeader
+    package let runs: [Run]
+    package let definitions: [(index: Int, definition: SeriesDefinition)]
+    package let records: [Record]
+    private let contexts: [ClockContext]
+    private let columns: Columns
+
+    private struct Columns: Sendable {
+        var context: ByteReader?
+        var series: ByteReader?
+        var times: ByteReader?
+        var values: ByteReader?
+        var qualities: ByteReader?
+        var deviceTimes: ByteReader?
+    }
+
+    /// Takes the block at `position` of `bytes` apart, whose `header` has been read from there and found whole.
+    package init(_ bytes: [UInt8], at position: Int, header: BlockHeader) throws(FormatError) {
+        let start = position + BlockHeader.bytes
+        var reader = ByteReader(bytes, start..<start + header.payload)
+        var runs: [Run] = []
+        var definitions: [(index: Int, definition: SeriesDefinition)] = []
+        var records: [Record] = []
+        var marks: [DeliveryMark] = []
+        var contexts: [ClockContext] = []
+        var columns = Columns()
+        while !reader.isAtEnd {
+            let tag = try reader.byte()
+            var part = try reader.part(try reader.count(limit: header.payload, "section length"))
+            switch Section(rawValue: tag) {
+            case .runs: while !part.isAtEnd { runs.append(try Run.read(from: &part)) }
+            case .definitions: while !part.isAtEnd { definitions.append(try SeriesDefinition.read(from: &part)) }
+            case .records: while !part.isAtEnd { records.append(try Record.read(from: &part)) }
+            case .marks: marks = try MarkWriter.read(from: &part)
+            case .contexts: contexts = try Self.contexts(&part)
+            case .contextColumn: columns.context = part
+            case .seriesColumn: columns.series = part
+            case .timeColumn: columns.times = part
+            case .valueColumn: columns.values = part
+            case .qualityColumn: columns.qualities = part
+            case .deviceTimeColumn: columns.deviceTimes = part
+            case nil: break
+            }
+        }
+        guard runs.reduce(0, { $0 + $1.count }) == header.readings else { throw .invalid("count of readings") }
+        self.header = header
+        self.runs = runs
+        self.definitions = definitions
+        self.records = records + marks.map { .mark($0) }
+        self.contexts = contexts
+        self.columns = columns
+    }
+
+    private static func contexts(_ part: inout ByteReader) throws(FormatError) -> [ClockContext] {
+        var contexts: [ClockContext] = []
+        while !part.isAtEnd {
+            let flags = try part.byte()
+            var boot = contexts.last?.boot
+            if flags & 2 == 0 {
+                boot = BootID(high: try part.fixed(UInt64.self), low: try part.fixed(UInt64.self))
+            }
+            guard let boot else { throw .invalid("clock context") }
+            let offset = (contexts.last?.wallOffset.rawValue ?? 0) &+ (try part.signed())
+            // Times that no clock shows would overflow where wall time is reckoned.
+            guard offset.magnitude <= Self.mostMicroseconds else { throw .invalid("wall offset") }
+            contexts.append(
+                ClockContext(boot: boot, wallOffset: Microseconds(offset), isTrusted: flags & 1 == 1))
+        }
+        return contexts
+    }
+
+    /// 70,000 years.
+    private static let mostMicroseconds: UInt64 = 1 << 61
+
+    /// The readings in order, `nil` for one whose series' definition was lost. `table` must be that of the block's segment.
+    package func readings(_ table: SeriesTable) throws(FormatError) -> [Reading?] {
+        guard header.readings > 0 else { return [] }
+        guard let context = columns.context, let series = columns.series, let timePart = columns.times,
+            var values = columns.values
+        else { throw .truncated }
+        var contextSteps = StepReader(context)
+        var seriesSteps = StepReader(series)
+        var times = try TimeReader(timePart)
+        var qualities = QualityReader(columns.qualities)
+        var deviceTimes = try DeviceTimeReader(columns.deviceTimes)
+        var states = table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }
+        var readings: [Reading?] = []
+        readings.reserveCapacity(header.readings)
+        for _ in 0..<header.readings {
+            let clock = contexts[try contextSteps.next(limit: contexts.count)]
+            let index = try seriesSteps.next(limit: Limits.series)
+            while states.count <= index { states.append(SeriesValueState(scale: 0)) }
+            let uptime = try times.next()
+            guard uptime.magnitude <= Self.mostMicroseconds else { throw .invalid("uptime") }
+            let value = try ValueReader.read(from: &values, state: &states[index])
+            let quality = try qualities.next()
+            let deviceTime = try deviceTimes.next()
+            guard let definition = table[index] else {
+                readings.append(nil)
+                continue
+            }
+            let stamp = Stamp(
+                boot: clock.boot, uptime: Microseconds(uptime), wallOffset: clock.wallOffset,
+                isTrusted: clock.isTrusted)
+            readings.append(
+                Reading(
+                    series: definition.series, stamp: stamp, value: value, quality: quality, deviceTime: deviceTime))
+        }
+        return readings
+    }
+}

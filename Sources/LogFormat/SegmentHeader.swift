@@ -1,0 +1,113 @@
+package import Model
+
+/// What the two first units of a segment say about it, each a copy of the other.
+package struct SegmentHeader: Hashable, Sendable {
+    package let store: StoreID
+    package let kind: SegmentKind
+    /// Counts every opening of any segment of this ring: it orders segments and grows with each reuse of one.
+    package let generation: UInt64
+    /// Where in the ring the segment was written.
+    package let index: Int
+    /// Segments of the ring at that time.
+    package let segments: Int
+    package let geometry: Geometry
+    /// The log that was being written and its next offset when the segment was opened.
+    package let log: LogID
+    package let next: Offset
+
+    package init(
+        store: StoreID, kind: SegmentKind, generation: UInt64, index: Int, segments: Int, geometry: Geometry,
+        log: LogID, next: Offset
+    ) {
+        self.store = store
+        self.kind = kind
+        self.generation = generation
+        self.index = index
+        self.segments = segments
+        self.geometry = geometry
+        self.log = log
+        self.next = next
+    }
+
+    /// Version of the format that this code writes, and the newest that it reads.
+    package static let version: UInt16 = 1
+    /// `COVEYRNG`.
+    static let magic: UInt64 = 0x474E_5259_4556_4F43
+
+    /// Both copies, ``Geometry/headerBytes`` long.
+    package func encoded() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Geometry.headerBytes)
+        bytes.append(fixed: Self.magic)
+        bytes.append(fixed: UInt32(0))
+        bytes.append(fixed: Self.version)
+        bytes.append(kind.rawValue)
+        bytes.append(0)
+        bytes.append(fixed: store.high)
+        bytes.append(fixed: store.low)
+        bytes.append(fixed: generation)
+        bytes.append(fixed: UInt32(index))
+        bytes.append(fixed: UInt32(segments))
+        bytes.append(fixed: UInt32(geometry.segmentBytes))
+        bytes.append(fixed: UInt32(geometry.blockBytes))
+        bytes.append(fixed: log.rawValue)
+        bytes.append(fixed: next.rawValue)
+        bytes.append(contentsOf: repeatElement(0, count: Geometry.unit - bytes.count))
+        bytes.put(fixed: CRC32C.checksum(bytes, 12..<Geometry.unit), at: 8)
+        return bytes + bytes
+    }
+}
+
+/// What a reader finds where a segment header should be.
+package enum SegmentHeaderState: Hashable, Sendable {
+    /// Nothing but zeros.
+    case blank
+    /// At least one copy is whole. `spoiled` counts the copies that are not.
+    case found(SegmentHeader, spoiled: Int)
+    /// Whole, but written by a newer Covey.
+    case newer(version: UInt16)
+    /// Neither copy is whole.
+    case unreadable
+
+    /// Reads ``Geometry/headerBytes`` bytes.
+    package static func read(_ bytes: [UInt8]) -> SegmentHeaderState {
+        precondition(bytes.count == Geometry.headerBytes, "\(bytes.count) bytes of header")
+        if bytes.allSatisfy({ $0 == 0 }) { return .blank }
+        let copies = [copy(in: bytes, at: 0), copy(in: bytes, at: Geometry.unit)]
+        for case .newer(let version) in copies { return .newer(version: version) }
+        var found: [SegmentHeader] = []
+        for case .found(let header, _) in copies { found.append(header) }
+        // After a torn rewrite one copy may still tell of the life before; the later life is the one whose blocks count.
+        guard let newest = found.max(by: { $0.generation < $1.generation }) else { return .unreadable }
+        return .found(newest, spoiled: copies.count - found.count { $0 == newest })
+    }
+
+    private static func copy(in bytes: [UInt8], at start: Int) -> SegmentHeaderState {
+        var reader = ByteReader(bytes, start..<start + Geometry.unit)
+        do {
+            guard try reader.fixed(UInt64.self) == SegmentHeader.magic,
+                try reader.fixed(UInt32.self) == CRC32C.checksum(bytes, start + 12..<start + Geometry.unit)
+            else { return .unreadable }
+            let version = try reader.fixed(UInt16.self)
+            if version > SegmentHeader.version { return .newer(version: version) }
+            guard let kind = SegmentKind(rawValue: try reader.byte()) else { return .unreadable }
+            _ = try reader.byte()
+            let store = StoreID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
+            let generation = try reader.fixed(UInt64.self)
+            let index = Int(try reader.fixed(UInt32.self))
+            let segments = Int(try reader.fixed(UInt32.self))
+            let segmentBytes = Int(try reader.fixed(UInt32.self))
+            let blockBytes = Int(try reader.fixed(UInt32.self))
+            guard segmentBytes % Geometry.unit == 0, blockBytes % Geometry.unit == 0, blockBytes >= 2 * Geometry.unit,
+                segmentBytes >= Geometry.headerBytes + 2 * blockBytes, segmentBytes <= 65_535 * Geometry.unit
+            else { return .unreadable }
+            let header = SegmentHeader(
+                store: store, kind: kind, generation: generation, index: index, segments: segments,
+                geometry: Geometry(segmentBytes: segmentBytes, blockBytes: blockBytes),
+                log: LogID(try reader.fixed(UInt64.self)), next: Offset(try reader.fixed(UInt64.self)))
+            return .found(header, spoiled: 0)
+        } catch {
+            return .unreadable
+        }
+    }
+}

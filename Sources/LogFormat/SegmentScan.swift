@@ -1,0 +1,91 @@
+import Model
+
+// What a scan finds in a segment, place by place, and what it means. `ours`: of this ring and this life of the segment.
+//
+// | at this place                  | chain to the last good block | a good block of ours behind | meaning                        |
+// |--------------------------------|------------------------------|-----------------------------|--------------------------------|
+// | whole, ours                    | unbroken                     | -                           | good: use it                   |
+// | whole, ours                    | broken, index higher         | -                           | good; what lies between: lost  |
+// | whole, ours                    | index not higher             | -                           | misplaced: pass it over        |
+// | whole, ours, content senseless | -                            | yes                         | damage                         |
+// | whole, ours, content senseless | -                            | no                          | damage: no crash writes that   |
+// | broken, claims to be ours      | -                            | yes                         | damage                         |
+// | broken, claims to be ours      | -                            | no                          | torn tail                      |
+// | another life, another ring,    | -                            | yes                         | damage (if blocks are missing) |
+// | no block at all                | -                            | no                          | end of the segment             |
+//
+// Nothing here deletes: a bad place is passed over, and what it held shows as a hole in the offsets.
+
+/// A block that a scan found good.
+package struct ScannedBlock: Sendable {
+    package let unit: Int
+    package let frame: BlockFrame
+}
+
+/// What a scan of a whole segment found.
+package struct SegmentScan: Sendable {
+    package private(set) var blocks: [ScannedBlock] = []
+    package private(set) var table = SeriesTable()
+    /// Places, in units, that hold a bad block with a good one behind it, or a senseless one.
+    package private(set) var damaged: [Int] = []
+    /// Where the chain shows that blocks are missing before this place, in units.
+    package private(set) var breaks: [Int] = []
+    /// Whole blocks that do not belong where they are, in units.
+    package private(set) var misplaced: [Int] = []
+    /// Place, in units, of a last write that did not become whole.
+    package private(set) var tornTail: Int?
+    /// The first unit behind the last good block.
+    package private(set) var endUnit = Geometry.firstUnit
+    /// What the next block has as index and as `previous`.
+    package private(set) var nextIndex = 0
+    package private(set) var chain: UInt32
+    /// Whether every record that must outlive older segments is repeated here, all of it readable.
+    package private(set) var hasSnapshot = false
+
+    private var waiting: [Int] = []
+
+    /// Scans the bytes of a segment whose life is `generation`.
+    package init(_ bytes: [UInt8], store: StoreID, generation: UInt64, geometry: Geometry) {
+        chain = BlockHeader.chainStart(of: generation)
+        let limit = geometry.blockBytes / Geometry.unit
+        var unit = Geometry.firstUnit
+        let end = bytes.count / Geometry.unit
+        while unit < end {
+            switch BlockState.read(bytes, at: unit * Geometry.unit, store: store, limit: min(limit, end - unit)) {
+            case .whole(let header, _) where header.generation != generation:
+                unit += 1
+            case .whole(let header, _) where header.kind == .footer || header.kind == .footerEnd:
+                unit = end
+            case .whole(let header, _) where header.index < nextIndex:
+                misplaced.append(unit)
+                unit += header.units
+            case .whole(let header, let checksum):
+                take(bytes, unit: unit, header: header, checksum: checksum)
+                unit += header.units
+            case .broken(let claimed) where claimed == generation:
+                waiting.append(unit)
+                unit += 1
+            case .broken, .other:
+                unit += 1
+            }
+        }
+        tornTail = waiting.first
+    }
+
+    private mutating func take(_ bytes: [UInt8], unit: Int, header: BlockHeader, checksum: UInt32) {
+        let isChained = header.index == nextIndex && header.previous == chain
+        if !isChained { breaks.append(unit) }
+        damaged.append(contentsOf: waiting)
+        waiting = []
+        nextIndex = header.index + 1
+        chain = checksum
+        endUnit = unit + header.units
+        guard let frame = try? BlockFrame(bytes, at: unit * Geometry.unit, header: header) else {
+            damaged.append(unit)
+            return
+        }
+        for (index, definition) in frame.definitions { table.define(index, definition) }
+        blocks.append(ScannedBlock(unit: unit, frame: frame))
+        if header.endsSnapshot { hasSnapshot = breaks.isEmpty && damaged.isEmpty }
+    }
+}

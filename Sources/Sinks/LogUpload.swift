@@ -1,0 +1,99 @@
+import Environment
+import Model
+
+/// What one machine knows of one log.
+struct LogUpload: Sendable {
+    var settlements = Settlements()
+    /// The newest log of this process; all others are back-fill.
+    var isCurrent = false
+    var isClosed = false
+    /// Whether `opened` has named it; progress may be restored before.
+    var isOpen = false
+    var isFinishTold = false
+    /// Committed end.
+    private(set) var end: Offset = .zero
+    /// What may be sent; at most ``end``.
+    private(set) var ready: Offset = .zero
+    /// Where the fresh lane begins, a chunk boundary; only moves on.
+    private(set) var freshStart: Offset = .zero
+    /// When ``ready`` reached which offset, ascending; the oldest are merged, which makes readings seem older, never younger.
+    private var marks: [(at: MonotonicInstant, ready: Offset)] = []
+
+    /// Enough to know the age of the newest readings to the commit.
+    private static let marksKept = 32
+
+    var isFinished: Bool { isClosed && settlements.watermark >= end }
+
+    var counts: UploadCounts {
+        var counts = settlements.counts
+        counts.stored = end.rawValue
+        counts.pending = end.rawValue - counts.settled
+        return counts
+    }
+
+    /// Where the fresh lane ends and back-fill begins.
+    var laneCut: Offset { isCurrent ? freshStart : ready }
+
+    mutating func restore(_ progress: Settlements) {
+        settlements = progress
+        end = max(end, progress.top)
+    }
+
+    mutating func extend(to newEnd: Offset, ready newReady: Offset, now: MonotonicInstant) {
+        end = max(end, newEnd)
+        let reached = min(max(ready, newReady), end)
+        guard reached > ready else { return }
+        ready = reached
+        isFinishTold = false
+        let oldest = settlements.firstPending(from: freshStart)
+        marks.removeAll { $0.ready <= oldest }
+        marks.append((now, reached))
+        if marks.count > Self.marksKept {
+            marks[1].at = marks[0].at
+            marks.removeFirst()
+        }
+    }
+
+    /// A loss names readings that existed, even where the end was not known yet.
+    mutating func settle(_ range: Range<Offset>, as kind: Settlements.Kind) -> Bool {
+        end = max(end, range.upperBound)
+        return settlements.settle(range, as: kind) > 0
+    }
+
+    /// When the reading at `offset` became ready; `nil` where it is not.
+    func readySince(_ offset: Offset) -> MonotonicInstant? {
+        marks.first { $0.ready > offset }?.at
+    }
+
+    /// Moves the start of the fresh lane to the live end where the lane has fallen behind. The newest part of a chunk stays fresh.
+    mutating func skipToLiveEnd(settings: UploadSettings, now: MonotonicInstant) {
+        guard isCurrent, ready > .zero else { return }
+        let oldest = settlements.firstPending(from: freshStart)
+        let chunk = settings.chunkReadings
+        guard oldest < ready, oldest.distance(to: ready) > settings.freshBacklogChunks * chunk,
+            let since = readySince(oldest), since.duration(to: now) >= settings.freshLag
+        else { return }
+        freshStart = max(freshStart, Offset((ready.rawValue - 1) / UInt64(chunk) * UInt64(chunk)))
+    }
+
+    /// The first run within `bounds` that is neither settled nor in `busy` (ascending, disjoint), cut at the chunk boundary.
+    func nextRun(in bounds: Range<Offset>, busy: [Range<Offset>], chunk: Int) -> Range<Offset>? {
+        var cursor = settlements.firstPending(from: bounds.lowerBound)
+        while let taken = busy.first(where: { $0.contains(cursor) }) {
+            cursor = settlements.firstPending(from: taken.upperBound)
+        }
+        guard cursor < bounds.upperBound else { return nil }
+        let size = UInt64(chunk)
+        var upper = min(bounds.upperBound, Offset((cursor.rawValue / size + 1) * size))
+        if let wall = busy.first(where: { $0.lowerBound > cursor }) { upper = min(upper, wall.lowerBound) }
+        if let wall = settlements.runs.first(where: { $0.range.lowerBound > cursor }) {
+            upper = min(upper, wall.range.lowerBound)
+        }
+        return cursor..<upper
+    }
+
+    /// Whether a run could still grow: it ends where the ready readings end, within a chunk, and more may come.
+    func isPartial(_ run: Range<Offset>, chunk: Int) -> Bool {
+        run.upperBound == ready && !ready.rawValue.isMultiple(of: UInt64(chunk)) && !(isClosed && ready == end)
+    }
+}

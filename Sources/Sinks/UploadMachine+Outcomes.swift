@@ -1,0 +1,112 @@
+import Environment
+import Model
+
+/// What follows from a sink's answer.
+///
+/// | answer | part of one reading | larger part |
+/// |---|---|---|
+/// | accepted | delivered | delivered |
+/// | refused | held against the reading; the second time it is refused | split in halves |
+/// | unavailable | kept, sink paused | kept, sink paused |
+///
+/// | at the end of a chunk, readings refused once | then |
+/// |---|---|
+/// | with another accepted since | sent alone once more |
+/// | with none accepted since | pending, under suspicion until another chunk is accepted |
+/// | all of the chunk | the same, and the sink is paused: the fault is its own |
+extension UploadMachine {
+    mutating func finish(
+        _ id: SendID, _ outcome: SendOutcome, now: MonotonicInstant,
+        using rng: inout some RandomNumberGenerator, _ out: inout [UploadDirective]
+    ) {
+        guard let index = jobs.firstIndex(where: { $0.current?.id == id }), let part = jobs[index].current else { return }
+        breaker.ended(id)
+        switch outcome {
+        case .accepted:
+            jobs[index].partAccepted()
+            for suspect in suspects.indices where !suspects[suspect].overlaps(jobs[index]) {
+                suspects[suspect].isWitnessed = true
+            }
+            if breaker.accepted(epoch: part.epoch) { out.append(.recovered("the sink accepts again")) }
+        case .refused(let reason):
+            jobs[index].partRefused(cut(reason, toBytes: Self.reasonBytes))
+            let job = jobs[index]
+            if job.accepted.isEmpty, !job.isDone, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
+                let text = "the sink refuses everything so far of \(name(job)): \(cut(reason, toBytes: Self.reasonBytes))"
+                pause(text, retryAfter: nil, epoch: part.epoch, opens: true, now: now, using: &rng, &out)
+            }
+        case .unavailable(let reason, let retryAfter):
+            jobs[index].partFailed()
+            let text = cut(reason, toBytes: Self.reasonBytes)
+            pause(text, retryAfter: retryAfter, epoch: part.epoch, opens: false, now: now, using: &rng, &out)
+            // With nothing learnt yet, it is better formed anew: it may have grown.
+            if !jobs[index].isSplitting { settle(jobs.remove(at: index), &out) }
+            return
+        }
+        if jobs[index].isDone { conclude(jobs.remove(at: index), epoch: part.epoch, now: now, using: &rng, &out) }
+    }
+
+    mutating func abandon(
+        _ id: SendID, now: MonotonicInstant, using rng: inout some RandomNumberGenerator,
+        _ out: inout [UploadDirective]
+    ) {
+        guard let index = jobs.firstIndex(where: { $0.current?.id == id }), let part = jobs[index].current else { return }
+        breaker.ended(id)
+        jobs[index].partFailed()
+        let job = jobs.remove(at: index)
+        settle(job, &out)
+        guard let state = logs[job.log], !state.settlements.pending(in: part.range).isEmpty else { return }
+        // No loss explains it, so the same range comes up again: not at once.
+        let text = "log \(job.log) could not be read at \(part.range.lowerBound)"
+        pause(text, retryAfter: nil, epoch: part.epoch, opens: false, now: now, using: &rng, &out)
+    }
+
+    private mutating func conclude(
+        _ job: UploadJob, epoch: UInt64, now: MonotonicInstant,
+        using rng: inout some RandomNumberGenerator, _ out: inout [UploadDirective]
+    ) {
+        suspects.removeAll { $0.overlaps(job) }
+        settle(job, &out)
+        guard let doubtful = job.doubtful else { return }
+        suspects.append(Suspect(log: job.log, range: doubtful))
+        if suspects.count > Self.suspectsKept { suspects.removeFirst() }
+        guard job.isRefusedWhole else { return }
+        let text = "the sink refuses every reading of \(name(job)): \(job.refusals.first?.reason ?? "no reason")"
+        pause(text, retryAfter: nil, epoch: epoch, opens: true, now: now, using: &rng, &out)
+    }
+
+    /// Books what is known of a job that ends; the rest is pending again.
+    private mutating func settle(_ job: UploadJob, _ out: inout [UploadDirective]) {
+        var changed = false
+        for range in job.accepted where logs[job.log]?.settle(range, as: .uploaded) == true { changed = true }
+        for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
+            let range = refused.offset..<refused.offset.advanced(by: 1)
+            guard logs[job.log]?.settle(range, as: .refused) == true else { continue }
+            changed = true
+            remember(refused)
+            out.append(.refused(refused.log, refused.offset, reason: refused.reason))
+        }
+        for (range, loss) in job.losses where logs[job.log]?.settle(range, as: Settlements.Kind(loss)) == true {
+            changed = true
+        }
+        if changed { tellProgress(job.log, &out) }
+    }
+
+    mutating func remember(_ refused: RefusedReading) {
+        refusedNames.append(refused)
+        if refusedNames.count > Self.refusedNamesKept { refusedNames.removeFirst() }
+    }
+
+    private mutating func pause(
+        _ reason: String, retryAfter: Duration?, epoch: UInt64, opens: Bool, now: MonotonicInstant,
+        using rng: inout some RandomNumberGenerator, _ out: inout [UploadDirective]
+    ) {
+        let isNews = breaker.failed(
+            reason, retryAfter: retryAfter, epoch: epoch, opens: opens, now: now, using: &rng)
+        if isNews { out.append(.alarm(reason)) }
+    }
+
+    private func name(_ job: UploadJob) -> String {
+        "\(job.log)/\(job.range.lowerBound)-\(job.range.count)"
+    }
+}

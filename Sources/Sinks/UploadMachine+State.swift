@@ -1,0 +1,126 @@
+package import Environment
+package import Model
+
+/// A reading that a sink will not have.
+package struct RefusedReading: Hashable, Sendable {
+    package let log: LogID
+    package let offset: Offset
+    /// The sink's words, at most ``UploadMachine/reasonBytes`` bytes.
+    package let reason: String
+}
+
+/// How much waits in one lane.
+package struct LaneDepth: Hashable, Sendable {
+    /// Readings that are committed and not settled, those under way included.
+    package let pending: Int
+    /// Readings of the chunks that are under way.
+    package let inFlight: Int
+    /// Chunks under way.
+    package let chunks: Int
+}
+
+/// One log as the status shows it.
+package struct LogUploadSnapshot: Hashable, Sendable {
+    package let log: LogID
+    package let isCurrent: Bool
+    package let isClosed: Bool
+    package let end: Offset
+    package let ready: Offset
+    package let watermark: Offset
+    package let counts: UploadCounts
+}
+
+/// One sink as the status shows it.
+package struct UploadSnapshot: Sendable {
+    package let breaker: BreakerState
+    /// Failures in a row.
+    package let failures: Int
+    package let lastError: String?
+    /// Time until the next attempt; `nil` where nothing holds it back.
+    package let retryIn: Duration?
+    package let fresh: LaneDepth
+    package let backFill: LaneDepth
+    /// The first pending reading of the oldest log that has one.
+    package let oldestPending: (log: LogID, offset: Offset)?
+    /// All logs, those forgotten included.
+    package let counts: UploadCounts
+    /// Oldest first.
+    package let logs: [LogUploadSnapshot]
+    /// The newest last; bounded, unlike their count.
+    package let refused: [RefusedReading]
+}
+
+extension UploadMachine {
+    /// Progress of one log in stored form: some ten bytes in steady state, empty for a log that is not known.
+    package func encodedProgress(_ log: LogID) -> [UInt8] {
+        guard let state = logs[log] else { return [] }
+        let names = refusedNames.filter { $0.log == log }.map(\.offset)
+        return ProgressCodec.encode(ProgressCodec.Progress(settlements: state.settlements, refused: names))
+    }
+
+    /// Takes up stored progress, before the log is opened. Changes nothing where it throws: what it stood for is then sent again.
+    package mutating func restore(_ log: LogID, _ bytes: [UInt8]) throws(ProgressError) {
+        precondition(logs[log] == nil, "progress of log \(log) restored after the log was opened")
+        let progress = try ProgressCodec.decode(bytes)
+        var state = LogUpload()
+        state.restore(progress.settlements)
+        logs[log] = state
+        for offset in progress.refused {
+            remember(RefusedReading(log: log, offset: offset, reason: "refused before the last start"))
+        }
+    }
+
+    /// Counts of the logs that were forgotten, in stored form.
+    package func encodedTotals() -> [UInt8] { TotalsCodec.encode(forgotten) }
+
+    /// Takes up stored counts of forgotten logs, once, at the start.
+    package mutating func restoreTotals(_ bytes: [UInt8]) throws(ProgressError) {
+        forgotten = try TotalsCodec.decode(bytes)
+    }
+
+    /// Everything below is uploaded, refused, evicted or damaged: this sink needs it no more. Zero for a log that is not known.
+    package func releasable(_ log: LogID) -> Offset { logs[log]?.settlements.watermark ?? .zero }
+
+    /// The ledger's second equation over all logs, those forgotten included.
+    package var counts: UploadCounts {
+        logs.keys.sorted().reduce(into: forgotten) { $0.add(counts($1)) }
+    }
+
+    /// The ledger's second equation for one log.
+    package func counts(_ log: LogID) -> UploadCounts { logs[log]?.counts ?? UploadCounts() }
+
+    /// The state for people to look at.
+    package func snapshot(now: MonotonicInstant) -> UploadSnapshot {
+        var pending: [UploadLane: Int] = [:]
+        var oldest: (log: LogID, offset: Offset)?
+        var shown: [LogUploadSnapshot] = []
+        for log in order {
+            guard let state = logs[log] else { continue }
+            let fresh = state.isCurrent ? waiting(state, from: state.laneCut) : 0
+            pending[.fresh, default: 0] += fresh
+            pending[.backFill, default: 0] += waiting(state, from: .zero) - fresh
+            let first = state.settlements.firstPending(from: .zero)
+            if oldest == nil, first < state.end { oldest = (log, first) }
+            shown.append(
+                LogUploadSnapshot(
+                    log: log, isCurrent: state.isCurrent, isClosed: state.isClosed, end: state.end, ready: state.ready,
+                    watermark: state.settlements.watermark, counts: state.counts))
+        }
+        return UploadSnapshot(
+            breaker: breaker.state, failures: breaker.failures, lastError: breaker.lastError,
+            retryIn: breaker.retryAt.flatMap { $0 > now ? now.duration(to: $0) : nil },
+            fresh: depth(.fresh, pending[.fresh] ?? 0), backFill: depth(.backFill, pending[.backFill] ?? 0),
+            oldestPending: oldest, counts: counts, logs: shown, refused: refusedNames)
+    }
+
+    private func waiting(_ state: LogUpload, from start: Offset) -> Int {
+        guard start < state.end else { return 0 }
+        return state.settlements.pending(in: start..<state.end).reduce(0) { $0 + $1.count }
+    }
+
+    private func depth(_ lane: UploadLane, _ pending: Int) -> LaneDepth {
+        let own = jobs.filter { $0.lane == lane }
+        return LaneDepth(
+            pending: pending, inFlight: own.reduce(0) { $0 + $1.range.count }, chunks: own.count)
+    }
+}

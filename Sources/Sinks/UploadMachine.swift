@@ -1,0 +1,139 @@
+package import Environment
+import Model
+
+/// Decides what goes to one sink, and when. Pure: no clock, no randomness, no I/O of its own.
+///
+/// - A send is one contiguous run of one log and never crosses a chunk boundary; at most ``UploadSettings/chunksInFlight`` are under way.
+/// - Fresh readings and back-fill are lanes of their own. Each goes in order but for what is under way together, what is being split,
+///   and chunks that the sink refuses whole. Neither lane can take every slot from the other.
+/// - After an outage the fresh lane starts at the live end; what waited becomes back-fill.
+/// - Refused content is split in halves down to single readings; see ``UploadJob`` for when such a reading counts as refused.
+/// - Any other failure keeps everything and pauses the sink; see ``Breaker``.
+package struct UploadMachine: Sendable {
+    package let settings: UploadSettings
+
+    var logs: [LogID: LogUpload] = [:]
+    /// Open logs, oldest first.
+    var order: [LogID] = []
+    /// In the order of their start; at most ``UploadSettings/chunksInFlight``.
+    var jobs: [UploadJob] = []
+    var suspects: [Suspect] = []
+    var breaker: Breaker
+    var bucket: TokenBucket?
+    var lastLane = UploadLane.backFill
+    var nextSend: UInt64 = 0
+    var toldWake: MonotonicInstant?
+    /// Newest last.
+    var refusedNames: [RefusedReading] = []
+    var forgotten = UploadCounts()
+
+    /// Names of refused readings that are kept for the status; the count has no limit.
+    static let refusedNamesKept = 64
+    /// Chunks under suspicion at a time: enough to get past a stretch of bad ones to a good one.
+    static let suspectsKept = 8
+    /// Refusals of parts of one chunk, none accepted, after which the sink gets a pause: splitting must not become a flood.
+    static let refusalsPerPause = 32
+    /// A sink's words are cut here: they may quote the whole request.
+    static let reasonBytes = 200
+
+    package init(settings: UploadSettings = UploadSettings()) {
+        precondition(
+            settings.chunkReadings > 0 && settings.chunksInFlight > 0,
+            "chunks of \(settings.chunkReadings), \(settings.chunksInFlight) in flight")
+        self.settings = settings
+        breaker = Breaker(settings: settings)
+        bucket = settings.readingsPerSecond.map { TokenBucket(readingsPerSecond: $0) }
+    }
+
+    /// Takes one event and says what is to be done now, in order.
+    package mutating func step(
+        _ event: UploadEvent, now: MonotonicInstant, using rng: inout some RandomNumberGenerator
+    ) -> [UploadDirective] {
+        var out: [UploadDirective] = []
+        switch event {
+        case .opened(let log, let end, let ready, let isCurrent):
+            open(log, end: end, ready: ready, isCurrent: isCurrent, now: now)
+            tellIfFinished(log, &out)
+        case .extended(let log, let end, let ready):
+            logs[log]?.extend(to: end, ready: ready, now: now)
+        case .closed(let log):
+            logs[log]?.isClosed = true
+            logs[log]?.isCurrent = false
+            tellIfFinished(log, &out)
+        case .lost(let log, let range, let loss):
+            lose(log, range, loss, &out)
+        case .sendFinished(let id, let outcome):
+            finish(id, outcome, now: now, using: &rng, &out)
+        case .sendAbandoned(let id):
+            abandon(id, now: now, using: &rng, &out)
+        case .forgotten(let log):
+            forget(log)
+        case .tick:
+            break
+        }
+        schedule(now: now, &out)
+        return out
+    }
+
+    private mutating func open(
+        _ log: LogID, end: Offset, ready: Offset, isCurrent: Bool, now: MonotonicInstant
+    ) {
+        if isCurrent {
+            for other in order { logs[other]?.isCurrent = false }
+        }
+        if !order.contains(log) { order.append(log) }
+        var state = logs[log] ?? LogUpload()
+        state.isOpen = true
+        state.isCurrent = isCurrent
+        state.extend(to: end, ready: ready, now: now)
+        logs[log] = state
+    }
+
+    private mutating func lose(
+        _ log: LogID, _ range: Range<Offset>, _ loss: UploadLoss, _ out: inout [UploadDirective]
+    ) {
+        guard logs[log] != nil, !range.isEmpty else { return }
+        var rest = [range]
+        for index in jobs.indices where jobs[index].log == log && jobs[index].range.overlaps(range) {
+            jobs[index].losses.append((range.clamped(to: jobs[index].range), loss))
+            rest = rest.flatMap { $0.without(jobs[index].range) }
+        }
+        var changed = false
+        for piece in rest where logs[log]?.settle(piece, as: Settlements.Kind(loss)) == true { changed = true }
+        if changed { tellProgress(log, &out) }
+    }
+
+    private mutating func forget(_ log: LogID) {
+        guard let state = logs[log] else { return }
+        precondition(
+            state.isFinished && !jobs.contains { $0.log == log },
+            "log \(log) forgotten at \(state.settlements.watermark) of \(state.end)")
+        forgotten.add(state.counts)
+        logs[log] = nil
+        order.removeAll { $0 == log }
+        refusedNames.removeAll { $0.log == log }
+        suspects.removeAll { $0.log == log }
+    }
+
+    mutating func tellProgress(_ log: LogID, _ out: inout [UploadDirective]) {
+        out.append(.progressChanged(log))
+        tellIfFinished(log, &out)
+    }
+
+    private mutating func tellIfFinished(_ log: LogID, _ out: inout [UploadDirective]) {
+        guard let state = logs[log], state.isOpen, state.isFinished, !state.isFinishTold else { return }
+        logs[log]?.isFinishTold = true
+        out.append(.logFinished(log))
+    }
+}
+
+extension Range where Bound == Offset {
+    /// What is left of it on both sides of `other`.
+    func without(_ other: Range<Offset>) -> [Range<Offset>] {
+        guard overlaps(other) else { return [self] }
+        var pieces: [Range<Offset>] = []
+        if lowerBound < other.lowerBound { pieces.append(lowerBound..<other.lowerBound) }
+        if other.upperBound < upperBound { pieces.append(other.upperBound..<upperBound) }
+        return pieces
+    }
+}

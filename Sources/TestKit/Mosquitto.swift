@@ -1,0 +1,256 @@
+import Glibc
+import Synchronization
+
+/// What kept a test's broker from running.
+package struct MosquittoFailure: Error, CustomStringConvertible {
+    package let description: String
+}
+
+/// A real mosquitto on a loopback port and in a folder of its own, with persistence. Ends with its last reference at the latest.
+package final class MosquittoBroker: Sendable {
+    /// Where Debian installs it.
+    package static let program = "/usr/sbin/mosquitto"
+
+    private struct Waiter {
+        let text: String
+        let wake: CheckedContinuation<Bool, Never>
+    }
+
+    private struct State {
+        var process: pid_t = 0
+        var lines: [String] = []
+        /// Lines of former processes, which ``waitForLog(containing:)`` passes over.
+        var firstLine = 0
+        var waiters: [Waiter] = []
+        var endings: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// Beyond it the oldest lines go.
+    private static let lineLimit = 100_000
+
+    package let port: Int
+    /// Its configuration, its database, and whatever a test puts there.
+    package let directory: String
+    private let state = Mutex(State())
+
+    /// `options`: further lines of its configuration, for the listener on ``port``; an `allow_anonymous` among them replaces the
+    /// `true` that is set otherwise.
+    package init(options: [String] = []) throws {
+        guard access(Self.program, X_OK) == 0 else {
+            throw MosquittoFailure(description: "\(Self.program) is missing: install the package mosquitto")
+        }
+        port = try Self.freePort()
+        directory = try Self.makeFolder()
+        try configure(options: options)
+    }
+
+    deinit {
+        let process = state.withLock { $0.process }
+        if process > 0 { _ = Glibc.kill(process, SIGKILL) }
+        for name in ["mosquitto.conf", "mosquitto.db", "mosquitto.db.new"] { _ = unlink("\(directory)/\(name)") }
+        _ = rmdir(directory)
+    }
+
+    /// Writes the configuration anew; it counts from the next ``start()``.
+    package func configure(options: [String]) throws {
+        var lines = [
+            "listener \(port) 127.0.0.1", "persistence true", "persistence_location \(directory)/",
+            "log_dest stdout", "connection_messages true", "set_tcp_nodelay true",
+        ]
+        if geteuid() == 0 { lines.append("user root") }
+        if !options.contains(where: { $0.hasPrefix("log_type") }) {
+            lines += ["log_type error", "log_type warning", "log_type notice", "log_type information"]
+        }
+        if !options.contains(where: { $0.hasPrefix("allow_anonymous") }) { lines.append("allow_anonymous true") }
+        try Self.write((lines + options).joined(separator: "\n") + "\n", to: "\(directory)/mosquitto.conf")
+    }
+
+    /// Starts it and returns when it takes connections.
+    package func start() async throws {
+        var pipes: [Int32] = [-1, -1]
+        guard pipe2(&pipes, Int32(O_CLOEXEC)) == 0 else { throw Self.systemFailure("pipe") }
+        let (reading, writing) = (pipes[0], pipes[1])
+        defer { _ = close(writing) }
+        let process = try spawn(output: writing)
+        state.withLock { state in
+            precondition(state.process == 0, "the broker runs already as \(state.process)")
+            state.process = process
+            state.firstLine = state.lines.count
+        }
+        follow(process: process, output: reading)
+        guard await waitForLog(containing: " running") else {
+            let log = state.withLock { $0.lines.suffix(5).joined(separator: "; ") }
+            throw MosquittoFailure(description: "mosquitto ended at once: \(log)")
+        }
+    }
+
+    /// Ends it in an orderly way: it saves its sessions and messages.
+    package func stop() async {
+        thaw()
+        await end(SIGTERM)
+    }
+
+    /// Ends it as a crash would. What it had not saved is lost.
+    package func kill() async {
+        await end(SIGKILL)
+    }
+
+    /// Stops it from doing anything; the kernel goes on acknowledging its TCP segments.
+    package func freeze() {
+        signal(SIGSTOP)
+    }
+
+    package func thaw() {
+        signal(SIGCONT)
+    }
+
+    /// Returns `true` when a line of the present process' log holds `text`, and `false` when the process ended without.
+    @discardableResult
+    package func waitForLog(containing text: String) async -> Bool {
+        await withCheckedContinuation { wake in
+            let answer = state.withLock { state -> Bool? in
+                if state.lines[state.firstLine...].contains(where: { $0.contains(text) }) { return true }
+                if state.process == 0 { return false }
+                state.waiters.append(Waiter(text: text, wake: wake))
+                return nil
+            }
+            if let answer { wake.resume(returning: answer) }
+        }
+    }
+
+    /// The lines of the present process' log so far.
+    package var log: [String] { state.withLock { Array($0.lines[$0.firstLine...]) } }
+
+    private func signal(_ number: Int32) {
+        let process = state.withLock { $0.process }
+        if process > 0 { _ = Glibc.kill(process, number) }
+    }
+
+    private func end(_ number: Int32) async {
+        await withCheckedContinuation { ending in
+            let isOver = state.withLock { state in
+                if state.process == 0 { return true }
+                state.endings.append(ending)
+                _ = Glibc.kill(state.process, number)
+                return false
+            }
+            if isOver { ending.resume() }
+        }
+    }
+
+    private func spawn(output: Int32) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, output, 1)
+        posix_spawn_file_actions_adddup2(&actions, output, 2)
+        let words = [Self.program, "-c", "\(directory)/mosquitto.conf"]
+        var arguments = words.map { strdup($0) } + [nil]
+        defer { arguments.forEach { free($0) } }
+        var process: pid_t = 0
+        let result = posix_spawn(&process, Self.program, &actions, nil, &arguments, environ)
+        guard result == 0 else { throw Self.systemFailure("posix_spawn", result) }
+        return process
+    }
+
+    /// Reads its log until it ends, on a thread of its own. Does not keep the broker object alive.
+    private func follow(process: pid_t, output: Int32) {
+        runOnThread { [weak self] in
+            var rest: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            while true {
+                let count = read(output, &buffer, buffer.count)
+                guard count > 0 else { break }
+                rest += buffer[..<count]
+                var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                rest = Array(lines.removeLast())
+                self?.took(lines.map { String(decoding: $0, as: UTF8.self) })
+            }
+            _ = close(output)
+            var status: Int32 = 0
+            _ = waitpid(process, &status, 0)
+            self?.ended()
+        }
+    }
+
+    private func took(_ lines: [String]) {
+        let woken = state.withLock { state in
+            state.lines += lines
+            let excess = state.lines.count - Self.lineLimit
+            if excess > 0 {
+                state.lines.removeFirst(excess)
+                state.firstLine = max(0, state.firstLine - excess)
+            }
+            let woken = state.waiters.filter { waiter in lines.contains { $0.contains(waiter.text) } }
+            state.waiters.removeAll { waiter in lines.contains { $0.contains(waiter.text) } }
+            return woken
+        }
+        for waiter in woken { waiter.wake.resume(returning: true) }
+    }
+
+    private func ended() {
+        let (waiters, endings) = state.withLock { state in
+            state.process = 0
+            defer {
+                state.waiters = []
+                state.endings = []
+            }
+            return (state.waiters, state.endings)
+        }
+        for waiter in waiters { waiter.wake.resume(returning: false) }
+        for ending in endings { ending.resume() }
+    }
+
+    private static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw systemFailure("socket") }
+        defer { _ = close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        guard result else { throw systemFailure("bind") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    private static func makeFolder() throws -> String {
+        var template = Array("/tmp/covey-mosquitto-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw systemFailure("mkdtemp") }
+        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Writes a small file that only its owner reads.
+    package static func write(_ text: String, to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw systemFailure(path) }
+        defer { _ = close(descriptor) }
+        let bytes = Array(text.utf8)
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw systemFailure(path) }
+    }
+
+    private static func systemFailure(_ what: String, _ code: Int32 = errno) -> MosquittoFailure {
+        MosquittoFailure(description: "\(what): \(String(cString: strerror(code)))")
+    }
+}
+
+/// Runs `body` on a detached OS thread, for calls that block.
+func runOnThread(_ body: @escaping @Sendable () -> Void) {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let result = pthread_create(
+        &thread, nil,
+        { argument in
+            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
+            return nil
+        }, Unmanaged.passRetained(Box(body)).toOpaque())
+    precondition(result == 0, "no thread: \(result)")
+    pthread_detach(thread)
+}

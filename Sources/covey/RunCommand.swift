@@ -1,0 +1,55 @@
+import ArgumentParser
+import TOMLConfiguration
+import Gateway
+import Glibc
+import Logging
+import ServiceLifecycle
+
+/// `covey run`: the daemon, in the foreground.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run the gateway in the foreground until SIGTERM or Ctrl-C.")
+
+    @Option(help: "The configuration file.")
+    var config = "/etc/covey/covey.toml"
+
+    func run() async throws {
+        let configuration: GatewayConfiguration
+        switch load(path: config) {
+        case .success(let loaded): configuration = loaded
+        case .failure(let faults):
+            standardError("\(faults)")
+            throw ExitCode(1)
+        }
+        var logger = Logger(label: "covey") { _ in LogOutput(level: .notice) }
+        logger.logLevel = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .notice
+        // A peer that hangs up is an error of one write, never the end of the gateway.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            let gateway = try await Gateway.open(configuration, logger: logger)
+            var quiet = logger
+            quiet.logLevel = .error
+            let group = ServiceGroup(
+                configuration: .init(
+                    services: [.init(service: GatewayService(gateway: gateway), successTerminationBehavior: .gracefullyShutdownGroup)],
+                    gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+            try await group.run()
+        } catch {
+            logger.critical("\(error)")
+            throw ExitCode(1)
+        }
+    }
+}
+
+/// The supervision tree as the one service of the process.
+private struct GatewayService: Service {
+    let gateway: Gateway
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await gateway.run() }
+    }
+}
+
+private func standardError(_ text: String) {
+    for line in text.split(separator: "\n") { fputs(line + "\n", stderr) }
+}

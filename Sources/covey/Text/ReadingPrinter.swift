@@ -1,0 +1,111 @@
+import ArgumentParser
+import Model
+
+/// The forms that readings are printed in.
+enum ReadingFormat: String, ExpressibleByArgument {
+    case table, json, csv, line
+    /// One JSON object per line, for what has no end; `covey tail --json`, not for `--format`.
+    case jsonLines
+
+    static let allValueStrings = ["table", "json", "csv", "line"]
+
+    init?(argument: String) {
+        guard Self.allValueStrings.contains(argument) else { return nil }
+        self.init(rawValue: argument)
+    }
+}
+
+/// Prints readings as they come, in one of the forms, and tells beside them what the stream says of itself.
+struct ReadingPrinter {
+    private let format: ReadingFormat
+    private let output: Output
+    private let terminal: Terminal
+    private var count = 0
+    private var table = ReadingPrinter.emptyTable
+    /// Known once the first rows are.
+    private var widths: [Int]?
+    /// Why the answer broke off, once it has.
+    private(set) var error: String?
+
+    /// Rows that set the widths of all: enough to have seen the names, few enough to start at once.
+    private static let measuredRows = 500
+    private static let emptyTable = Table([
+        .left("TIME"), .left("DEVICE", least: 8), .left("METRIC", least: 8), .left("VALUE", least: 8), .left("QUALITY", least: 7),
+    ])
+
+    init(_ format: ReadingFormat, to output: Output, terminal: Terminal) {
+        self.format = format
+        self.output = output
+        self.terminal = terminal
+    }
+
+    mutating func begin() throws {
+        if format == .json { try output.write("[") }
+        if format == .csv { try output.line(ReadingRow.csvHeader) }
+    }
+
+    /// Takes one line of the stream.
+    mutating func take(_ line: ArraySlice<UInt8>) throws {
+        if Self.marks.contains(where: { line.starts(with: $0.utf8) }), let told = JSONValue(line), told["device"] == nil {
+            return note(told)
+        }
+        switch format {
+        case .json:
+            try output.write(count == 0 ? "\n" : ",\n")
+            try output.write(line)
+        case .jsonLines:
+            try output.write(line)
+            try output.write("\n")
+        case .table, .csv, .line:
+            guard let row = JSONValue(line).flatMap(ReadingRow.init) else { return tell("a line that is no reading was left out") }
+            switch format {
+            case .csv: try output.line(row.csv)
+            case .line: try output.line(row.lineProtocol)
+            case .table, .json, .jsonLines: try show(row)
+            }
+        }
+        count += 1
+    }
+
+    /// Shows what is held back for the widths; whoever follows a stream calls it when nothing more waits.
+    mutating func flush() throws {
+        try printMeasured()
+        try output.flush()
+    }
+
+    mutating func end() throws {
+        if format == .json { try output.write(count == 0 ? "]\n" : "\n]\n") }
+        if format == .table, count == 0, error == nil { tell("no readings") }
+        try flush()
+    }
+
+    // MARK: Parts
+
+    /// How lines begin that tell of the stream itself.
+    private static let marks = ["{\"error\"", "{\"note\"", "{\"dropped\""]
+
+    private mutating func note(_ told: JSONValue) {
+        if let count = told["dropped"]?.integer { tell("\(count) readings are missing here: they came faster than they were read") }
+        if let text = told["note"]?.string { tell(text) }
+        if let text = told["error"]?.string { error = text + (told["hint"]?.string.map { "; \($0)" } ?? "") }
+    }
+
+    private mutating func show(_ row: ReadingRow) throws {
+        let cells = [
+            Cell(LocalTime(row.time).precise), Cell(row.device), Cell(row.metric), Cell(row.valueText),
+            Cell(row.quality, row.quality == "good" ? .dim : .warning),
+        ]
+        if let widths { return try output.line(table.line(cells, widths, terminal)) }
+        table.rows.append(cells)
+        if table.rows.count >= Self.measuredRows { try printMeasured() }
+    }
+
+    private mutating func printMeasured() throws {
+        guard widths == nil, !table.rows.isEmpty else { return }
+        let widths = table.widths(terminal)
+        self.widths = widths
+        try output.line(table.heading(widths, terminal))
+        for cells in table.rows { try output.line(table.line(cells, widths, terminal)) }
+        table.rows = []
+    }
+}
