@@ -67,11 +67,22 @@ release: setup-build
 	$(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product covey
 	strip -o $(BUILD)/covey "$$($(SWIFT) build -c release --show-bin-path)/covey"
 
+# The unit names the program's path, so a PREFIX of its own goes into it.
 install: release
-	install -D -m 0755 $(BUILD)/covey $(DESTDIR)$(PREFIX)/bin/covey
+	install -D -m 755 $(BUILD)/covey $(DESTDIR)$(PREFIX)/bin/covey
+	install -D -m 644 Deploy/covey.service $(DESTDIR)$(PREFIX)/lib/systemd/system/covey.service
+	sed -i 's|/usr/bin/covey|$(PREFIX)/bin/covey|' $(DESTDIR)$(PREFIX)/lib/systemd/system/covey.service
+	install -D -m 644 Deploy/covey.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/covey.conf
+	install -D -m 644 Deploy/covey.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/covey.conf
+	install -D -m 644 Deploy/60-covey-gpio.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-covey-gpio.rules
+	test -e $(DESTDIR)/etc/covey/covey.toml || install -D -m 640 Config/covey.toml $(DESTDIR)/etc/covey/covey.toml
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/covey/README.md
+	@if [ -z "$(DESTDIR)" ]; then systemd-sysusers; systemd-tmpfiles --create; chgrp covey /etc/covey/covey.toml; \
+	    systemctl daemon-reload || true; fi
 
 bench: setup-test
-	Benchmarks/run.sh
+	$(SWIFT) build -j $(JOBS) -c release
+	@"$$($(SWIFT) build -c release --show-bin-path)/ingest-benchmark"
 
 clean:
 	$(SWIFT) package clean

@@ -10,13 +10,125 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// A target of ours, named after its folder.
+func floor(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: [Target.Dependency] = [
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+]
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
 let package = Package(
     name: "covey",
+    products: [.executable(name: "covey", targets: ["covey"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
     targets: [
-        // Floor 1
-        .target(name: "Model", swiftSettings: strict),
-        .target(name: "Environment", dependencies: ["Model"], swiftSettings: strict),
-        .target(name: "Devices", dependencies: ["Model", "Environment"], swiftSettings: strict),
-        .target(name: "Sinks", dependencies: ["Model", "Environment"], swiftSettings: strict),
-    ]
+        // Floor 0: C and C++
+        .target(name: "CCovey"),
+        .target(name: "CGPIOD", cSettings: [.define("_GNU_SOURCE")], linkerSettings: [.linkedLibrary("gpiod")]),
+        .target(name: "CTOML"),
+        .systemLibrary(name: "CMosquitto"),
+        .systemLibrary(name: "CSQLite"),
+        .systemLibrary(name: "CZlib"),
+
+        // Floor 1: words, and the seams to the machine
+        floor("Model"),
+        floor("Environment", ["Model"]),
+
+        // Floor 2: pure codecs and state machines
+        floor("LogFormat", ["CCovey", "Model"]),
+        floor("SupervisionCore", ["Environment", "Model"]),
+
+        // Floor 3: what decides, and the shells that need no machine
+        floor("Supervision", ["Environment", "Model", "SupervisionCore"]),
+        floor("RingLog", ["Environment", "LogFormat", "Model"]),
+        floor("KeyValue"),
+        floor("Devices", ["Environment", "Model"]),
+        floor("Sinks", ["Environment", "Model"]),
+        floor("GatewayCore", ["Environment", "LogFormat", "Model", "RingLog", "Sinks"]),
+
+        // Floor 4: the machine
+        floor("Posix", ["CCovey", "Environment", "Model"]),
+        floor("SQLiteStore", ["CSQLite", "KeyValue"]),
+        floor("GPIODriver", ["CGPIOD", "Devices", "Environment", "Model"]),
+        floor("MQTTLink", ["CMosquitto", "Devices", "Environment", "Model"]),
+        floor("LocalSinks", ["Model", "Sinks"]),
+        floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
+        floor("ControlAPI", ["Model", logging] + nio),
+        .target(
+            name: "TOMLConfiguration", dependencies: ["CTOML", "Devices", "Model"], path: "Sources/Configuration",
+            swiftSettings: strict),
+
+        // Floor 5: wiring
+        floor(
+            "Gateway",
+            [
+                "TOMLConfiguration", "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks",
+                "KeyValue",
+                "LocalSinks", "LogFormat", "MQTTLink", "Model", "Posix", "RingLog", "SQLiteStore", "Sinks",
+                "Supervision",
+                "SupervisionCore", logging,
+            ]),
+
+        // Floor 6: programs
+        program(
+            "covey",
+            [
+                "ControlAPI", "Environment", "Gateway", "LogFormat", "Model", "Posix", "RingLog", "TOMLConfiguration",
+                argumentParser, logging,
+            ]
+                + lifecycle + nio),
+        program("covey-demo", ["TestKit"]),
+
+        // Beside the house
+        floor("TestKit", ["CMosquitto", "CZlib", "Environment", "KeyValue", "Model", nioSSL] + nio),
+        program("ingest-benchmark", ["TestKit"], path: "Benchmarks/Ingest"),
+
+        tests("ModelTests", ["Model"]),
+        tests("LogFormatTests", ["CCovey", "Environment", "LogFormat", "Model"]),
+        tests("SupervisionCoreTests", ["Environment", "Model", "SupervisionCore"]),
+        tests("SupervisionTests", ["Environment", "Model", "Supervision", "SupervisionCore", "TestKit"]),
+        tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "TestKit"]),
+        tests("KeyValueTests", ["KeyValue", "TestKit"]),
+        tests("DevicesTests", ["Devices", "Environment", "Model"]),
+        tests("SinksTests", ["Environment", "Model", "Sinks"]),
+        tests("GatewayCoreTests", ["Environment", "GatewayCore", "LogFormat", "Model", "RingLog", "Sinks", "TestKit"]),
+        tests("PosixTests", ["Environment", "Model", "Posix"]),
+        tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),
+        tests("GPIODriverTests", ["Environment", "GPIODriver", "Model"]),
+        tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix"]),
+        tests("MQTTLinkTests", ["Devices", "Environment", "MQTTLink", "Model", "TestKit"]),
+        tests("HTTPSinksTests", ["HTTPSinks", "LocalSinks", "Model", "Sinks", "TestKit"]),
+        tests("ConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
+        tests("ControlAPITests", ["ControlAPI", "Model"]),
+        tests("CommandLineTests", ["ControlAPI", "Model", "covey"]),
+        tests("GatewayTests", ["Environment", "Model", "TestKit", "covey"]),
+    ],
+    cxxLanguageStandard: .cxx17
 )

@@ -21,8 +21,13 @@ cp "$unit" "$root/usr/lib/systemd/system/"
 cp "$staged/usr/bin/covey" "$root/usr/bin/"
 cp /bin/kill "$root/bin/"
 
-systemd-analyze verify --man=no --root="$root" covey.service
-systemd-analyze security --offline=true --threshold=$threshold --root="$root" covey.service | tail -n 1
+# It warns of unknown keys and still exits with 0: any word is a fault.
+words=$(systemd-analyze verify --man=no --root="$root" covey.service 2>&1) || { echo "$words" >&2; exit 1; }
+test -z "$words" || { echo "$words" >&2; exit 1; }
+# Not in a pipe, which would hide its exit code.
+systemd-analyze security --offline=true --threshold=$threshold --root="$root" covey.service >"$root/score" ||
+    { cat "$root/score" >&2; exit 1; }
+tail -n 1 "$root/score"
 systemd-sysusers --root="$root" "$staged/usr/lib/sysusers.d/covey.conf"
 grep -q '^gpio:.*covey' "$root/etc/group" || { echo "covey is not in the group gpio" >&2; exit 1; }
 systemd-tmpfiles --root="$root" --create "$staged/usr/lib/tmpfiles.d/covey.conf"

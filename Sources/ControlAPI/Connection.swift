@@ -47,7 +47,8 @@ struct Connection: Sendable {
         try? await wire.executeThenClose { inbound, _ in
             guard isWelcome else {
                 return try await responder.refuse(
-                    ControlError(.unavailable, "\(limits.connections) connections are open already", hint: "close one of them"))
+                    ControlError(
+                        .unavailable, "\(limits.connections) connections are open already", hint: "close one of them"))
             }
             var parts = inbound.makeAsyncIterator()
             while let head = try await nextRequest(&parts) {

@@ -12,7 +12,9 @@ package enum ControlEndpoint: Hashable, Sendable {
 
     /// Reads `127.0.0.1:8470`, `[::1]:8470`, `localhost:8470`; `nil` for anything else.
     package init?(listen text: String) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         var host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
         guard !host.isEmpty else { return nil }
@@ -23,7 +25,8 @@ package enum ControlEndpoint: Hashable, Sendable {
     package var isLocal: Bool {
         switch self {
         case .unix: true
-        case .tcp(let host, _): host == "localhost" || host == "::1" || (host.hasPrefix("127.") && inet_addr(host) != INADDR_NONE)
+        case .tcp(let host, _):
+            host == "localhost" || host == "::1" || (host.hasPrefix("127.") && inet_addr(host) != INADDR_NONE)
         }
     }
 }

@@ -14,7 +14,8 @@ package struct ControlServer: Sendable {
 
     /// `version` is the program's, for `/v1/version`.
     package init(
-        _ endpoint: ControlEndpoint, version: String, surface: any ControlSurface, limits: ControlLimits = ControlLimits()
+        _ endpoint: ControlEndpoint, version: String, surface: any ControlSurface,
+        limits: ControlLimits = ControlLimits()
     ) {
         self.endpoint = endpoint
         self.version = version
@@ -28,7 +29,8 @@ package struct ControlServer: Sendable {
         guard endpoint.isLocal else {
             throw ListenError(
                 .notLoopback,
-                "\(endpoint) is not a loopback address, and the interface has no passwords; put a proxy before 127.0.0.1")
+                "\(endpoint) is not a loopback address, and the interface has no passwords; put a proxy before 127.0.0.1"
+            )
         }
         let threads = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let result: Result<Void, any Error>
@@ -37,7 +39,8 @@ package struct ControlServer: Sendable {
             case .unix(let path):
                 let file = try UnixListener(path: path)
                 defer { file.unlinkFile() }
-                let listener = try await bootstrap(threads).bind(file.descriptor, childChannelInitializer: Connection.configure(limits))
+                let listener = try await bootstrap(threads).bind(
+                    file.descriptor, childChannelInitializer: Connection.configure(limits))
                 await ready(endpoint)
                 try await accept(listener)
             case .tcp(let host, let port):
@@ -61,7 +64,8 @@ package struct ControlServer: Sendable {
             // Out of descriptors is no reason to stop listening: it waits a second and accepts on.
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
                 }
             }
     }
@@ -70,11 +74,13 @@ package struct ControlServer: Sendable {
         _ threads: MultiThreadedEventLoopGroup, host: String, port: Int
     ) async throws -> NIOAsyncChannel<Connection.Wire, Never> {
         do {
-            return try await bootstrap(threads).bind(host: host, port: port, childChannelInitializer: Connection.configure(limits))
+            return try await bootstrap(threads).bind(
+                host: host, port: port, childChannelInitializer: Connection.configure(limits))
         } catch let error as IOError {
             let isTaken = error.errnoCode == EADDRINUSE
             throw ListenError(
-                isTaken ? .inUse : .system, isTaken ? "\(endpoint): somebody listens there already" : "\(endpoint): \(error)")
+                isTaken ? .inUse : .system,
+                isTaken ? "\(endpoint): somebody listens there already" : "\(endpoint): \(error)")
         }
     }
 

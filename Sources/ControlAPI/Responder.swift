@@ -43,7 +43,8 @@ struct Responder: Sendable {
             return try await stream(lines, for: request, isLive: true)
         case .health:
             let report = try await ask { try await surface.health() }
-            return try await send(report.state == .failed ? .serviceUnavailable : .ok, Self.json, report.json, for: request)
+            return try await send(
+                report.state == .failed ? .serviceUnavailable : .ok, Self.json, report.json, for: request)
         case .metrics:
             let text = try await ask { try await surface.metrics() }
             return try await send(.ok, "text/plain; version=0.0.4; charset=utf-8", text, for: request)
@@ -51,7 +52,8 @@ struct Responder: Sendable {
         case .devices: return try await send(.ok, Self.json, ask { try await surface.devices() }, for: request)
         case .uploads: return try await send(.ok, Self.json, ask { try await surface.uploads() }, for: request)
         case .peers: return try await send(.ok, Self.json, ask { try await surface.peers() }, for: request)
-        case .latest(let globs): return try await send(.ok, Self.json, ask { try await surface.latest(globs) }, for: request)
+        case .latest(let globs):
+            return try await send(.ok, Self.json, ask { try await surface.latest(globs) }, for: request)
         case .version:
             var writer = JSONWriter()
             writer.object { writer in

@@ -28,8 +28,10 @@ enum Route: Hashable, Sendable {
             let range = Int64.min...Int64.max
             self = .query(
                 QueryRequest(
-                    globs: try parameters.globs(), since: try parameters.integer("since", in: range).map(Milliseconds.init),
-                    until: try parameters.integer("until", in: range).map(Milliseconds.init), limit: limit.map(Int.init)))
+                    globs: try parameters.globs(),
+                    since: try parameters.integer("since", in: range).map(Milliseconds.init),
+                    until: try parameters.integer("until", in: range).map(Milliseconds.init), limit: limit.map(Int.init)
+                ))
         default:
             throw ControlError(
                 .notFound, "nothing is at \(shown(path))",
@@ -48,7 +50,8 @@ private struct Parameters {
         self.limits = limits
         for part in text.split(separator: "&") {
             let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = percentDecoded(halves[0]), let value = percentDecoded(halves.count > 1 ? halves[1] : "") else {
+            guard let name = percentDecoded(halves[0]), let value = percentDecoded(halves.count > 1 ? halves[1] : "")
+            else {
                 throw ControlError(.badRequest, "\(shown(part)) is not percent-encoded UTF-8")
             }
             rest.append((name, value))
@@ -89,7 +92,8 @@ private func percentDecoded(_ text: Substring) -> String? {
     var rest = text.utf8[...]
     while let byte = rest.popFirst() {
         if byte == UInt8(ascii: "%") {
-            guard let high = rest.popFirst().flatMap(hexadecimalValue), let low = rest.popFirst().flatMap(hexadecimalValue)
+            guard let high = rest.popFirst().flatMap(hexadecimalValue),
+                let low = rest.popFirst().flatMap(hexadecimalValue)
             else { return nil }
             bytes.append(high << 4 | low)
         } else {

@@ -17,7 +17,8 @@ struct UnixListener {
         var address = try Self.address(of: path)
         try Self.checkDirectory(of: path)
         try Self.removeStale(path, &address)
-        let descriptor = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let descriptor = Glibc.socket(
+            AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Self.failed("socket", path) }
         // The mode of the descriptor becomes that of the file, less the umask: at no moment may others connect.
         _ = fchmod(descriptor, Self.mode)
@@ -69,7 +70,8 @@ struct UnixListener {
         var status = stat()
         guard stat(directory, &status) == 0 else {
             throw ListenError(
-                .noDirectory, "\(path): directory \(directory): \(text(errno)); it must exist before the gateway starts")
+                .noDirectory, "\(path): directory \(directory): \(text(errno)); it must exist before the gateway starts"
+            )
         }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw ListenError(.noDirectory, "\(path): \(directory) is not a directory")
@@ -91,7 +93,8 @@ struct UnixListener {
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw ListenError(.notASocket, "\(path) is there and is no socket; move it away or choose another path")
         }
-        let probe = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        let probe = Glibc.socket(
+            AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { throw failed("socket", path) }
         defer { close(probe) }
         // Connecting to a Unix socket never waits: a full backlog answers EAGAIN, which somebody must be there to cause.

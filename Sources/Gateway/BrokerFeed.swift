@@ -35,7 +35,8 @@ actor BrokerFeed {
 
     init(
         broker: String, routes: [Route], roster: DeviceRoster, directory: DeviceDirectory, gateway: GatewayActor,
-        clock: any Environment.Clock, ownTopics: String, log: LimitedLog, discovered: @escaping @Sendable (Discovery.Find) -> Void
+        clock: any Environment.Clock, ownTopics: String, log: LimitedLog,
+        discovered: @escaping @Sendable (Discovery.Find) -> Void
     ) {
         self.broker = broker
         self.routes = routes
@@ -55,6 +56,7 @@ actor BrokerFeed {
     func deliver(_ batch: LinkBatch) async -> Bool {
         if sessionWasLost.exchange(false, ordering: .acquiring) { await gateway.handle(.sessionLost(broker)) }
         let isKnown = await findRedeliveries(batch)
+        let (stamp, now) = (clock.stamp, clock.now)
         var work = BatchWork(messages: batch.messages.count)
         for (index, inbound) in batch.messages.enumerated() {
             if inbound.message.topic.hasPrefix(ownTopics) { continue }
@@ -66,11 +68,13 @@ actor BrokerFeed {
             for rejection in routing.rejections { reject(rejection, of: Ledger.unrouted, &work) }
             for target in routing.targets {
                 if inbound.oversize > 0 {
-                    let detail = "\(inbound.message.topic): \(inbound.oversize) bytes, at most \(Limits.payloadBytes) are taken"
+                    let detail =
+                        "\(inbound.message.topic): \(inbound.oversize) bytes, at most \(Limits.payloadBytes) are taken"
                     reject(Rejection(.tooLarge, detail), of: target.device, &work)
                 } else {
                     let message = RoutedMessage(
-                        message: inbound.message, decoder: routes[target.route].decoder, stamp: inbound.stamp)
+                        message: inbound.message, decoder: routes[target.route].decoder,
+                        stamp: stamp.earlier(by: inbound.arrival.duration(to: now)))
                     work.add(message, at: index, for: target.device, route: target.route)
                 }
             }
@@ -180,5 +184,14 @@ extension StreamCounts {
         for entry in counts.rejected.entries { rejected.add(UInt64(entry.count), for: entry.reason.rawValue) }
         for entry in counts.dropped.entries { dropped.add(UInt64(entry.count), for: entry.reason.rawValue) }
         received = rejected.total + dropped.total
+    }
+}
+
+extension Stamp {
+    /// The same clocks some time before.
+    fileprivate func earlier(by duration: Duration) -> Stamp {
+        Stamp(
+            boot: boot, uptime: Microseconds(uptime.rawValue - duration.nanoseconds / 1000), wallOffset: wallOffset,
+            isTrusted: isTrusted)
     }
 }

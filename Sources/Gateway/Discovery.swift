@@ -40,7 +40,9 @@ struct Discovery: Sendable {
     /// The devices found in earlier runs, by name.
     func remembered() async throws(KeyValueError) -> [Find] {
         try await store.scan(.devices, prefix: "", limit: Limits.devices).compactMap { entry in
-            DeviceID(validating: entry.key).map { Find(device: $0, pattern: String(decoding: entry.value, as: UTF8.self)) }
+            DeviceID(validating: entry.key).map {
+                Find(device: $0, pattern: String(decoding: entry.value, as: UTF8.self))
+            }
         }
     }
 }

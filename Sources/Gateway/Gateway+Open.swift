@@ -26,7 +26,8 @@ extension Gateway {
 
         let clock = SystemClock(trust: configuration.gateway.clock.rule)
         let threads = try StorageThreads()
-        let assembly = Assembly(configuration: configuration, storage: storage, clock: clock, threads: threads, logger: logger)
+        let assembly = Assembly(
+            configuration: configuration, storage: storage, clock: clock, threads: threads, logger: logger)
         let transport = HTTPTransport()
         let parts = try await assembly.make(transport: transport, seed: random.next())
         return Gateway(configuration: configuration, parts: parts, logger: logger, lock: lock, transport: transport)
@@ -46,7 +47,9 @@ private struct Assembly {
     func make(transport: HTTPTransport, seed: UInt64) async throws -> Gateway.Parts {
         let log = LimitedLog(logger: logger, clock: clock)
         let tails = TailHub()
-        let publishLinks = configuration.brokers.filter(needsPublisher).map { (name: $0.name, link: publisher($0, seed: seed)) }
+        let publishLinks = configuration.brokers.filter(needsPublisher).map {
+            (name: $0.name, link: publisher($0, seed: seed))
+        }
         let topics = LocalTopics(
             gateway: name,
             publishers: configuration.brokers.filter(\.publish).compactMap { broker in
@@ -64,7 +67,9 @@ private struct Assembly {
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
         let ingestLinks = try configuration.brokers.compactMap { broker in
-            try ingest(broker, seed: seed, directory, roster, gateway, discovery, log).map { (name: broker.name, link: $0) }
+            try ingest(broker, seed: seed, directory, roster, gateway, discovery, log).map {
+                (name: broker.name, link: $0)
+            }
         }
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
         let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
@@ -127,23 +132,29 @@ private struct Assembly {
 
     private func placeConfigured(_ directory: DeviceDirectory, _ roster: DeviceRoster) {
         for device in configuration.devices {
-            guard let id = DeviceID(validating: device.id), !device.id.contains("{device}"), roster.admit(id) else { continue }
+            guard let id = DeviceID(validating: device.id), !device.id.contains("{device}"), roster.admit(id) else {
+                continue
+            }
             _ = directory.findOrMake(
-                id, driver: device.source.driver.rawValue, policy: device.policy, window: device.commitWindow, now: clock.now)
+                id, driver: device.source.driver.rawValue, policy: device.policy, window: device.commitWindow,
+                now: clock.now)
         }
     }
 
     private func placeRemembered(_ discovery: Discovery, _ directory: DeviceDirectory, _ roster: DeviceRoster) async {
         do {
             for find in try await discovery.remembered() {
-                guard let device = configuration.devices.first(where: { $0.id == find.pattern }), roster.admit(find.device)
+                guard let device = configuration.devices.first(where: { $0.id == find.pattern }),
+                    roster.admit(find.device)
                 else { continue }
                 _ = directory.findOrMake(
-                    find.device, driver: device.source.driver.rawValue, policy: device.policy, window: device.commitWindow,
+                    find.device, driver: device.source.driver.rawValue, policy: device.policy,
+                    window: device.commitWindow,
                     now: clock.now)
             }
         } catch {
-            logger.warning("the devices of earlier runs cannot be read; they appear again as they speak: \(error.message)")
+            logger.warning(
+                "the devices of earlier runs cannot be read; they appear again as they speak: \(error.message)")
         }
     }
 
@@ -176,7 +187,9 @@ private struct Assembly {
             }
             let topic = try TopicRoute(filter: TopicFilter(source.topic), id: device.id)
             routes.append(
-                .init(topic: topic, pattern: device.id, decoder: decoder, policy: device.policy, window: device.commitWindow))
+                .init(
+                    topic: topic, pattern: device.id, decoder: decoder, policy: device.policy,
+                    window: device.commitWindow))
         }
         guard !routes.isEmpty else { return nil }
         let feed = BrokerFeed(
@@ -184,7 +197,8 @@ private struct Assembly {
             ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) })
         let window = routes.map(\.window).min() ?? configuration.storage.commitWindow
         return IngestLink(
-            settings: broker.settings(commitWindow: window), filters: Set(routes.map(\.topic.filter.subscription)).sorted(),
+            settings: broker.settings(commitWindow: window),
+            filters: Set(routes.map(\.topic.filter.subscription)).sorted(),
             seed: seed, events: linkEvents(broker.name) { feed.sessionLost() }, deliver: { await feed.deliver($0) })
     }
 

@@ -53,7 +53,8 @@ extension Gateway {
         guard let driver = configuration.driver(of: id) else { return silenceWatch(id, entry) }
         let intake = parts.intake
         return ChildSpec(
-            id.rawValue, placement: driver.blocksThread ? .ownThread : .pool, heartbeat: Heartbeat(deadline: .seconds(30)),
+            id.rawValue, placement: driver.blocksThread ? .ownThread : .pool,
+            heartbeat: Heartbeat(deadline: .seconds(30)),
             backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries
         ) { context in
             try await driver.run(intake.port(for: id) { context.heartbeat() })
@@ -67,7 +68,9 @@ extension Gateway {
             while true {
                 let next = await entry.device.silenceDeadline ?? clock.now.advanced(by: .seconds(3600))
                 try await clock.sleep(until: max(next, clock.now.advanced(by: .seconds(1))))
-                if let notice = await entry.device.checkSilence(now: clock.now) { logger.warning("device \(id): \(notice)") }
+                if let notice = await entry.device.checkSilence(now: clock.now) {
+                    logger.warning("device \(id): \(notice)")
+                }
             }
         }
     }
@@ -107,8 +110,10 @@ extension Gateway {
         let logger = logger
         let name = parts.name
         var children = [
-            ChildSpec("socket", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) { [configuration] _ in
-                let server = ControlServer(.unix(path: configuration.api.socket), version: Self.version, surface: surface)
+            ChildSpec("socket", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) {
+                [configuration] _ in
+                let server = ControlServer(
+                    .unix(path: configuration.api.socket), version: Self.version, surface: surface)
                 try await server.run { endpoint in
                     logger.notice("gateway \(name) is ready; ask it over \(endpoint)")
                     manager.ready(status: "gateway \(name) runs")
@@ -116,8 +121,10 @@ extension Gateway {
             }
         ]
         if let listen = configuration.api.listen {
-            let child = ChildSpec("listen", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) { _ in
-                let server = ControlServer(.tcp(host: listen.host, port: listen.port), version: Self.version, surface: surface)
+            let child = ChildSpec("listen", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) {
+                _ in
+                let server = ControlServer(
+                    .tcp(host: listen.host, port: listen.port), version: Self.version, surface: surface)
                 try await server.run { logger.notice("HTTP on \($0)") }
             }
             children.append(child)

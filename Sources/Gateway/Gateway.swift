@@ -87,7 +87,9 @@ package final class Gateway: Sendable {
         manager.stopping()
         parts.tails.close()
         let isClean = await within(.seconds(3)) { await self.parts.gateway.stop() }
-        if !isClean { logger.error("the disk did not take the last readings in time; a broker will send its own again") }
+        if !isClean {
+            logger.error("the disk did not take the last readings in time; a broker will send its own again")
+        }
         await housekeeper(manager).saveSnapshot()
         await parts.store.close()
         await transport.shutdown()
@@ -132,7 +134,8 @@ package final class Gateway: Sendable {
 
     func housekeeper(_ manager: ServiceManager) -> Housekeeper {
         Housekeeper(
-            parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager, logger: logger)
+            parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager,
+            logger: logger)
     }
 }
 

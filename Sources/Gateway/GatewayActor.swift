@@ -134,7 +134,8 @@ package actor GatewayActor {
         case .send(let sink, let request, let plan):
             inFlight[sink, default: []].insert(request.id)
             if !outlets.send(sink, SendOrder(request: request, plan: plan)) {
-                step(.sent(sink: sink, request.id, .unavailable(reason: "the uploader is not running", retryAfter: nil)))
+                step(
+                    .sent(sink: sink, request.id, .unavailable(reason: "the uploader is not running", retryAfter: nil)))
             }
         case .wake(let moment): wake(at: moment)
         case .report(let report): outlets.report(report)

@@ -68,7 +68,11 @@ struct GatewaySurface: ControlSurface {
                     json.integer(status.seriesCount)
                     core.ledger[id].write(to: &json, waiting: core.ledger.waiting(id))
                     json.key("last_error")
-                    if let text = node?.lastFailure ?? status.lastRejection?.detail { json.string(text) } else { json.null() }
+                    if let text = node?.lastFailure ?? status.lastRejection?.detail {
+                        json.string(text)
+                    } else {
+                        json.null()
+                    }
                 }
             }
         }
@@ -148,7 +152,9 @@ private actor QueryPages {
         let fresh = result.readings.filter { !told.contains(StoredPlace(log: $0.stored.log, offset: $0.stored.offset)) }
         isDone = !result.isTruncated || fresh.isEmpty
         if let end = result.readings.last?.time {
-            let atEnd = result.readings.filter { $0.time == end }.map { StoredPlace(log: $0.stored.log, offset: $0.stored.offset) }
+            let atEnd = result.readings.filter { $0.time == end }.map {
+                StoredPlace(log: $0.stored.log, offset: $0.stored.offset)
+            }
             told = end == from ? told.union(atEnd) : Set(atEnd)
             from = end
         }
@@ -168,7 +174,8 @@ private actor QueryPages {
             if !result.damage.isEmpty { await parts.gateway.handle(.damageFound(result.damage)) }
             if !result.overwritten { return result }
         }
-        throw ControlError(.unavailable, "the ring is overwritten faster than it can be read", hint: "ask for a later time")
+        throw ControlError(
+            .unavailable, "the ring is overwritten faster than it can be read", hint: "ask for a later time")
     }
 
     private func lines(_ readings: [TimedReading]) async -> [UInt8] {
@@ -185,8 +192,8 @@ private actor QueryPages {
 extension StatusDocument.BrokerState {
     init(_ name: String, _ status: LinkStatus) {
         self.init(
-            name: name, state: status.state.rawValue, error: status.lastFailure, received: UInt64(status.messages),
-            batches: UInt64(status.batches))
+            name: name, state: status.state.rawValue, error: status.lastFailure?.message, received: status.messages,
+            batches: status.batches)
     }
 }
 

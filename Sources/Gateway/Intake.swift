@@ -58,7 +58,9 @@ final class Intake: Sendable {
                 guard try await bell.next(upTo: 1) != nil else { return }
                 continue
             }
-            guard let mailbox = state.withLock({ $0.mailboxes[device] }), let entry = directory[device] else { continue }
+            guard let mailbox = state.withLock({ $0.mailboxes[device] }), let entry = directory[device] else {
+                continue
+            }
             let samples = mailbox.counts.waiting == 0 ? [] : try await mailbox.next(upTo: Self.turn) ?? []
             if mailbox.counts.waiting > 0 { state.withLock { $0.ready.append(device) } }
             let lost = mailbox.counts.dropped - dropped[device, default: 0]

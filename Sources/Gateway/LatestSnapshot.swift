@@ -18,7 +18,9 @@ struct LatestSnapshot: Sendable {
 
     /// Everything that can be read; a record that cannot is left out, since the next snapshot replaces it.
     func load() async throws(KeyValueError) -> [StoredReading] {
-        try await store.scan(.latest, prefix: "", limit: Limits.series).compactMap { StoredReadingRecord.decode($0.value) }
+        try await store.scan(.latest, prefix: "", limit: Limits.series).compactMap {
+            StoredReadingRecord.decode($0.value)
+        }
     }
 
     private func key(_ series: Series) -> String { "\(series)\u{1F}\(series.unit ?? "")" }

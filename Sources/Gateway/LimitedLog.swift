@@ -22,13 +22,16 @@ final class LimitedLog: Sendable {
     func device(_ id: DeviceID, _ outcome: DeviceOutcome) {
         if let report = outcome.report {
             let more = report.suppressed > 0 ? " (and \(report.suppressed) more since the last line)" : ""
-            logger.warning("device \(id): rejected (\(report.rejection.reason.rawValue)): \(report.rejection.detail)\(more)")
+            logger.warning(
+                "device \(id): rejected (\(report.rejection.reason.rawValue)): \(report.rejection.detail)\(more)")
         }
         for notice in outcome.notices { logger.notice("device \(id): \(notice)") }
     }
 
     func rejection(of id: DeviceID, _ rejection: Rejection) {
-        warn(source: id.rawValue + rejection.reason.rawValue, "rejected (\(rejection.reason.rawValue)): \(rejection.detail)")
+        warn(
+            source: id.rawValue + rejection.reason.rawValue,
+            "rejected (\(rejection.reason.rawValue)): \(rejection.detail)")
     }
 
     /// Logs `text`, unless `source` had a line within the last minute.

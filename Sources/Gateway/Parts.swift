@@ -55,11 +55,19 @@ extension DeviceConfiguration.GPIOSource {
 extension BrokerConfiguration {
     /// - Parameter window: How long a message may wait for its commit: the shortest of the broker's devices.
     func settings(commitWindow window: Duration, clientSuffix: String = "") -> BrokerSettings {
-        BrokerSettings(
+        var settings = BrokerSettings(
             name: name, host: address.host, port: address.port,
             tls: tls.map { TLSSettings(caFile: $0.caFile, certFile: $0.certFile, keyFile: $0.keyFile) },
-            username: username, passwordFile: passwordFile, clientID: clientID + clientSuffix, keepAlive: keepAlive,
-            sessionExpiry: sessionExpiry, receiveMaximum: receiveMaximum, silentAlarm: silentAlarm, commitWindow: window)
+            clientID: clientID + clientSuffix)
+        settings.username = username
+        settings.passwordFile = passwordFile
+        settings.keepAlive = keepAlive
+        settings.sessionExpiry = sessionExpiry
+        settings.receiveMaximum = receiveMaximum
+        settings.silentAlarm = silentAlarm
+        settings.commitWindow = window
+        settings.version = ProtocolVersion(rawValue: version.rawValue) ?? .automatic
+        return settings
     }
 }
 
@@ -72,7 +80,9 @@ extension UploadConfiguration {
         return settings
     }
 
-    func makeSink(gateway: String, transport: HTTPTransport, publishers: [String: PublishLink]) throws(GatewayError) -> any Sink {
+    func makeSink(gateway: String, transport: HTTPTransport, publishers: [String: PublishLink]) throws(GatewayError)
+        -> any Sink
+    {
         do {
             switch target {
             case .http(let target):

@@ -38,10 +38,12 @@ struct StatusDocument: Sendable {
     var verdict: (health: Health, reasons: [String]) {
         var reasons: [String] = []
         if let memoryOnly = core.ring.statistics.memoryOnly { reasons.append("readings stay in memory: \(memoryOnly)") }
-        if let commitAge, commitAge > Self.hungDisk { reasons.append("the disk has not answered for \(commitAge.text)") }
+        if let commitAge, commitAge > Self.hungDisk {
+            reasons.append("the disk has not answered for \(commitAge.text)")
+        }
         let failed = !reasons.isEmpty
-        if core.ring.statistics.retired > 0 {
-            reasons.append("\(core.ring.statistics.retired) segments of the ring are worn out or failed")
+        if core.ring.statistics.retiredSegments > 0 {
+            reasons.append("\(core.ring.statistics.retiredSegments) segments of the ring are worn out or failed")
         }
         for broker in brokers where broker.state != "connected" && broker.state != "connecting" {
             reasons.append("broker \(broker.name) is \(broker.state)" + (broker.error.map { ": \($0)" } ?? ""))
@@ -58,7 +60,8 @@ struct StatusDocument: Sendable {
     }
 
     private static func quarantined(_ node: TreeNode) -> [String] {
-        let own = node.state == .quarantined ? ["\(node.id) is quarantined: \(node.lastFailure ?? "failed too often")"] : []
+        let own =
+            node.state == .quarantined ? ["\(node.id) is quarantined: \(node.lastFailure ?? "failed too often")"] : []
         return own + node.children.flatMap { quarantined($0) }
     }
 
@@ -117,13 +120,15 @@ struct StatusDocument: Sendable {
         let statistics = core.ring.statistics
         json.object { json in
             json.key("segments")
-            json.integer(statistics.segments)
+            json.integer(
+                statistics.freeSegments + statistics.hotSegments + statistics.coldSegments + statistics.retiredSegments
+                    + statistics.setAsideSegments)
             json.key("free")
-            json.integer(statistics.free)
+            json.integer(statistics.freeSegments)
             json.key("hot")
-            json.integer(statistics.hot)
+            json.integer(statistics.hotSegments)
             json.key("cold")
-            json.integer(statistics.cold)
+            json.integer(statistics.coldSegments)
             json.key("bytes_written")
             json.integer(statistics.bytesWritten)
             json.key("commits")
@@ -136,8 +141,10 @@ struct StatusDocument: Sendable {
             json.number(statistics.bytesHeldPerReading)
             json.key("damaged")
             json.integer(statistics.damaged)
+            json.key("set_aside")
+            json.integer(statistics.setAsideSegments)
             json.key("retired")
-            json.integer(statistics.retired)
+            json.integer(statistics.retiredSegments)
             json.key("memory_only")
             json.flag(statistics.memoryOnly != nil)
             json.key("oldest_t")

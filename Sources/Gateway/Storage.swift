@@ -62,7 +62,9 @@ struct Storage: Sendable {
     ) throws(GatewayError) -> (FileDisk, RingLog) {
         let disk = try openDisk(path, storage, &findings)
         if disk.size != Int(storage.ringSize.rawValue) {
-            findings.append("\(path) is \(ByteCount(Int64(disk.size))), not the configured \(storage.ringSize): a ring keeps its size")
+            findings.append(
+                "\(path) is \(ByteCount(Int64(disk.size))), not the configured \(storage.ringSize): a ring keeps its size"
+            )
         }
         var options = RingOptions()
         options.retention = storage.whenFull == .rejectNew ? .rejectNew : .dropOldest
@@ -111,7 +113,8 @@ struct Storage: Sendable {
     ) async -> NodeID {
         let kept = try? await store.text(for: "node", in: .identity)
         let node =
-            configuration.gateway.node ?? kept.flatMap { $0 }.flatMap { NodeID(hex: $0) } ?? GatewayCore.keptNode(in: ring)
+            configuration.gateway.node ?? kept.flatMap { $0 }.flatMap { NodeID(hex: $0) } ?? GatewayCore.keptNode(
+                in: ring)
             ?? NodeID(using: &random)
         do {
             try await store.put(text: node.description, for: "node", in: .identity)

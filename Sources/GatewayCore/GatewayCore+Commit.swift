@@ -58,7 +58,8 @@ extension GatewayCore {
     }
 
     mutating func written(
-        _ id: WritePlan.ID, _ result: Result<Void, DiskError>, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+        _ id: WritePlan.ID, _ result: Result<Void, DiskError>, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
     ) {
         isWriting = false
         handle(ring.finished(id, result, now: now), now: now, &directives)
@@ -74,7 +75,8 @@ extension GatewayCore {
                 settle(log: log, upTo: upTo, version: version, now: now, &directives)
             case .failed(let error):
                 deadline = now
-                directives.append(.report(Report(.error, "commit failed, kept in memory and written elsewhere: \(error)")))
+                directives.append(
+                    .report(Report(.error, "commit failed, kept in memory and written elsewhere: \(error)")))
             case .retired(let segment, let reason):
                 directives.append(.report(Report(.error, "segment \(segment) is not used any more: \(reason)")))
             case .memoryOnly(let reason):

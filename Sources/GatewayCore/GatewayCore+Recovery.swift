@@ -23,7 +23,8 @@ extension GatewayCore {
     ///
     /// - Returns: The core, and the directives that the sinks want performed at once.
     package static func resume(
-        ring: RingLog, disk: any Disk, sinks: [SinkSetup], settings: Settings, random: SeededRandom, now: MonotonicInstant
+        ring: RingLog, disk: any Disk, sinks: [SinkSetup], settings: Settings, random: SeededRandom,
+        now: MonotonicInstant
     ) -> (core: GatewayCore, directives: [GatewayDirective]) {
         var core = GatewayCore(
             settings: settings, ring: ring,
@@ -40,7 +41,8 @@ extension GatewayCore {
         var position: LedgerPosition?
         for (key, value) in ring.states {
             switch key.kind {
-            case StateKind.stream: ledger.restore(StreamCounts(record: value) ?? StreamCounts(), for: DeviceID(key.name))
+            case StateKind.stream:
+                ledger.restore(StreamCounts(record: value) ?? StreamCounts(), for: DeviceID(key.name))
             case StateKind.ledgerPosition: position = LedgerPosition(record: value)
             case StateKind.session:
                 var rest = value[...]
@@ -59,7 +61,8 @@ extension GatewayCore {
         for log in logs[first...] {
             var from = log.log == position?.log ? position?.offset ?? .zero : .zero
             while from < log.end {
-                let result = ring.readPlan(log: log.log, range: from..<log.end, limit: Limits.chunkReadings).perform(on: disk)
+                let result = ring.readPlan(log: log.log, range: from..<log.end, limit: Limits.chunkReadings).perform(
+                    on: disk)
                 forEachRun(of: result.readings.map(\.reading)) { ledger.recover($1, from: $0) }
                 guard result.next > from else { break }
                 from = result.next
@@ -76,6 +79,11 @@ extension GatewayCore {
                 restoreProgress(index, log.log, &directives)
                 stepUpload(
                     index, .opened(log.log, end: log.end, ready: log.end, isCurrent: false), now: now, &directives)
+                stepUpload(index, .closed(log.log), now: now, &directives)
+                if log.start > .zero {
+                    let gone = UploadEvent.lost(log.log, .zero..<log.start, .evicted(reason: "gone-at-start"))
+                    stepUpload(index, gone, now: now, &directives)
+                }
                 for gap in ring.gaps(of: log.log) {
                     stepUpload(index, .lost(gap.log, gap.range, gap.loss), now: now, &directives)
                 }
@@ -99,7 +107,8 @@ extension GatewayCore {
         do {
             try sinks[index].machine.restore(log, record)
         } catch {
-            let text = "the progress of sink \(sinks[index].name) in log \(log) cannot be read; it is sent again: \(error)"
+            let text =
+                "the progress of sink \(sinks[index].name) in log \(log) cannot be read; it is sent again: \(error)"
             directives.append(.report(Report(.error, text)))
         }
     }

@@ -11,7 +11,8 @@ extension GatewayCore {
         let end = ring.durableEnd
         let ready = undated.first?.from ?? end
         let event: UploadEvent =
-            opened == log ? .extended(log, end: end, ready: ready) : .opened(log, end: end, ready: ready, isCurrent: true)
+            opened == log
+            ? .extended(log, end: end, ready: ready) : .opened(log, end: end, ready: ready, isCurrent: true)
         opened = log
         for index in sinks.indices { stepUpload(index, event, now: now, &directives) }
         if sinks.allSatisfy({ !$0.isRequired }) { release(log) }
@@ -24,7 +25,8 @@ extension GatewayCore {
             switch directive {
             case .send(let request):
                 let plan = ring.readPlan(
-                    log: request.log, range: request.range, limit: request.range.lowerBound.distance(to: request.range.upperBound))
+                    log: request.log, range: request.range,
+                    limit: request.range.lowerBound.distance(to: request.range.upperBound))
                 directives.append(.send(sink: index, request, plan))
             case .wake(let moment): uploadWakes[index] = moment
             case .progressChanged(let log):

@@ -1,9 +1,9 @@
 // Pure: no async, no clock, no randomness of its own, no I/O but the ring's reads at opening.
 package import Environment
-package import LogFormat
+import LogFormat
 package import Model
 package import RingLog
-package import Sinks
+import Sinks
 
 /// One gateway's brain: ring, ledger and uploads composed as one stepped machine.
 ///
@@ -98,7 +98,9 @@ package struct GatewayCore: Sendable {
     package var isFull: Bool { !backlog.isEmpty || pending.count >= settings.waitingReadings }
 
     /// Whether everything that was submitted is durable and nothing is being written.
-    package var isQuiet: Bool { !isWriting && backlog.isEmpty && pending.isEmpty && tickets.isEmpty && dirtyProgress.isEmpty }
+    package var isQuiet: Bool {
+        !isWriting && backlog.isEmpty && pending.isEmpty && tickets.isEmpty && dirtyProgress.isEmpty
+    }
 
     private mutating func tick(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         if let first = undated.first, first.until <= now {

@@ -26,7 +26,8 @@ package struct Submission: Sendable {
     package var ticket: Ticket?
 
     package init(
-        entries: [Entry], counts: [(device: DeviceID, counts: StreamCounts)] = [], window: Duration, ticket: Ticket? = nil
+        entries: [Entry], counts: [(device: DeviceID, counts: StreamCounts)] = [], window: Duration,
+        ticket: Ticket? = nil
     ) {
         self.entries = entries
         self.counts = counts

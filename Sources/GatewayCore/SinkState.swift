@@ -1,5 +1,5 @@
-package import LogFormat
-package import Model
+import LogFormat
+import Model
 package import Sinks
 
 /// One sink as the core knows it: what it is called, whether its receipts free the ring, and how far it is.

@@ -2,6 +2,7 @@ import Model
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 
 /// Finds out why a certificate was not accepted: the TLS library only says that it was not.
 ///
@@ -11,7 +12,8 @@ enum CertificateDiagnosis {
     /// A diagnosis is a courtesy; it must not take long.
     private static let limit = TimeAmount.seconds(5)
 
-    static func words(for endpoint: HTTPSinkConfiguration.Endpoint, group: MultiThreadedEventLoopGroup) async -> String {
+    static func words(for endpoint: HTTPSinkConfiguration.Endpoint, group: MultiThreadedEventLoopGroup) async -> String
+    {
         let unknown = "TLS: the sink's certificate is not trusted"
         guard let certificate = try? await certificate(of: endpoint, group: group) else { return unknown }
         return words(
@@ -25,8 +27,8 @@ enum CertificateDiagnosis {
             return "TLS: the sink's certificate has expired on \(Milliseconds(validTo * 1000).iso8601)"
         }
         if now < validFrom {
-            return "TLS: the sink's certificate is valid from \(Milliseconds(validFrom * 1000).iso8601), and here it is "
-                + "\(Milliseconds(now * 1000).iso8601): is this board's clock right?"
+            return "TLS: the sink's certificate is valid from \(Milliseconds(validFrom * 1000).iso8601), and here "
+                + "it is \(Milliseconds(now * 1000).iso8601): is this board's clock right?"
         }
         return nil
     }
@@ -43,7 +45,8 @@ enum CertificateDiagnosis {
             .connectTimeout(limit)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let handler = try NIOSSLClientHandler(context: context, serverHostname: isName ? endpoint.host : nil)
+                    let name = isName ? endpoint.host : nil
+                    let handler = try NIOSSLClientHandler(context: context, serverHostname: name)
                     try channel.pipeline.syncOperations.addHandlers([handler, CertificateReader(found: found)])
                 }
             }

@@ -54,7 +54,8 @@ struct HTTPAnswer {
     private func success(for batch: NativeBatch) -> SendOutcome {
         if isPage {
             return .unavailable(
-                reason: "\(line) with a web page: a captive portal, or the url is not that of a receiver", retryAfter: nil)
+                reason: "\(line) with a web page: a captive portal, or the url is not that of a receiver",
+                retryAfter: nil)
         }
         guard !isCut, let echo = try? JSONDecoder().decode(Echo.self, from: Data(body)), echo.hasLog else {
             return .accepted
@@ -115,7 +116,8 @@ extension Milliseconds {
 /// The beginning of a body in one printable line.
 func excerpt(_ bytes: [UInt8]) -> String {
     let text = String(decoding: bytes.prefix(HTTPAnswer.excerptBytes), as: UTF8.self)
-    let line = String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+    let printable = text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }
+    let line = String(String.UnicodeScalarView(printable))
     return bytes.count > HTTPAnswer.excerptBytes ? line + "…" : line
 }
 

@@ -59,7 +59,7 @@ package final class HTTPSink: Sink {
     }
 
     private func answer(to request: HTTPClientRequest) async throws -> HTTPAnswer {
-        let response = try await transport.client.execute(request, deadline: .distantFuture)
+        let response = try await transport.execute(request)
         var body: [UInt8] = []
         var isCut = false
         for try await part in response.body {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
-package import NIOSSL
+import NIOSSL
 
 /// Where and how an ``HTTPSink`` delivers.
 package struct HTTPSinkConfiguration: Sendable {

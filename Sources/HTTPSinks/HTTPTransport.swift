@@ -1,12 +1,14 @@
-package import AsyncHTTPClient
+import AsyncHTTPClient
 import NIOCore
-package import NIOPosix
+import NIOPosix
+import Synchronization
 
 /// The HTTP client of the process: one thread and one pool of connections, shared by all sinks.
 package final class HTTPTransport: Sendable {
     /// One thread: uploads wait for the network, not for the processor, and each further loop costs memory.
-    package let group: MultiThreadedEventLoopGroup
-    package let client: HTTPClient
+    let group: MultiThreadedEventLoopGroup
+    private let client: HTTPClient
+    private let isStopped = Atomic(false)
 
     /// How long a connection may take to come about; a slow mobile link needs some seconds.
     static let connectTimeout = TimeAmount.seconds(10)
@@ -26,8 +28,15 @@ package final class HTTPTransport: Sendable {
         client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 
-    /// Closes all connections and ends the thread. To be called once, when no send is under way.
+    /// Sends a request and returns with the head of the answer.
+    func execute(_ request: HTTPClientRequest) async throws -> HTTPClientResponse {
+        guard !isStopped.load(ordering: .acquiring) else { throw HTTPClientError.alreadyShutdown }
+        return try await client.execute(request, deadline: .distantFuture)
+    }
+
+    /// Cuts off what is under way, closes all connections and ends the thread. Later sends are `unavailable`.
     package func shutdown() async {
+        guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
         // Both throw only where they were called before, or where a request was cut off; neither can be helped at the end.
         try? await client.shutdown()
         try? await group.shutdownGracefully()

@@ -20,6 +20,7 @@ func plainWords(_ error: any Error) -> String {
         return "TLS: the sink's certificate is for another name"
     case let error as NIOSSLExtraError: return "TLS: \(error)"
     case let error as NIOSSLError: return words(error)
+    case BoringSSLError.sslError(let stack): return words(stack)
     case is CancellationError: return "stopped"
     case ChannelError.connectTimeout: return "no connection in time"
     default: return "\(error)"
@@ -67,13 +68,7 @@ private func words(_ error: HTTPClientError) -> String {
 private func words(_ error: NIOSSLError) -> String {
     switch error {
     case .handshakeFailed(.sslError(let stack)):
-        if isCertificateFailure(error) { return "TLS: the sink's certificate is not trusted" }
-        let all = stack.map(\.description).joined(separator: "; ")
-        if all.contains("EXPIRED") { return "TLS: the sink says that our certificate has expired" }
-        if all.contains("CERTIFICATE_REQUIRED") || all.contains("HANDSHAKE_FAILURE") || all.contains("ALERT") {
-            return "TLS: the sink refuses us (\(lastWord(all))); does it want a client certificate?"
-        }
-        return "TLS: the handshake failed (\(lastWord(all)))"
+        return isCertificateFailure(error) ? "TLS: the sink's certificate is not trusted" : words(stack)
     case .handshakeFailed: return "TLS: the handshake failed"
     case .uncleanShutdown: return "the connection was cut"
     case .failedToLoadCertificate: return "not a certificate in PEM form"
@@ -83,10 +78,21 @@ private func words(_ error: NIOSSLError) -> String {
     }
 }
 
+/// With TLS 1.3 a sink refuses our certificate only after the handshake, so that these come on their own as well.
+private func words(_ stack: NIOBoringSSLErrorStack) -> String {
+    let all = stack.map(\.description).joined(separator: "; ")
+    if all.contains("ALERT_CERTIFICATE_EXPIRED") { return "TLS: the sink says that our certificate has expired" }
+    if all.contains("ALERT") {
+        return "TLS: the sink refuses us (\(lastWord(all))); does it want a client certificate?"
+    }
+    return "TLS: the connection failed (\(lastWord(all)))"
+}
+
 /// The library's reasons end in `…:WORDS_IN_CAPITALS at FILE:LINE`.
 private func lastWord(_ text: String) -> String {
     let words = text.split { !($0.isUppercase || $0.isNumber || $0 == "_") }
-    return words.last { $0.contains("_") }.map { $0.lowercased().split(separator: "_").joined(separator: " ") } ?? "no reason"
+    guard let last = words.last(where: { $0.contains("_") }) else { return "no reason" }
+    return last.lowercased().split(separator: "_").joined(separator: " ")
 }
 
 private func seconds(_ duration: Duration) -> String {

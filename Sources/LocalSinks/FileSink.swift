@@ -14,7 +14,7 @@ package final class FileSink: Sink {
     ///   - path: a file, or a directory that gets a `readings.jsonl`.
     ///   - rotateAt: the size that a file does not grow beyond, but for a single larger batch.
     package init(path: String, rotateAt: ByteCount = .mebibytes(64)) {
-        thread = SerialThread(name: "covey-file")
+        thread = SerialThread()
         file = Mutex(LineFile(path: path, rotateAt: rotateAt.rawValue))
     }
 

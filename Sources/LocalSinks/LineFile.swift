@@ -47,7 +47,7 @@ struct LineFile: ~Copyable {
             if fdatasync(descriptor) != 0 { throw FileFailure("sync", path) }
         } catch {
             // Nothing behind the last good line can be trusted; should the cut fail too, opening again repairs it.
-            ftruncate(descriptor, size)
+            _ = ftruncate(descriptor, off_t(size))
             close()
             throw error
         }

@@ -13,25 +13,21 @@ final class SerialThread: Sendable {
 
     private let state = Mutex(State())
     /// Counts queued work; a semaphore must not move in memory, hence the allocation.
-    private let signal: Signal
+    private let signal = Signal()
 
     /// `nil` where the system has no thread left.
-    init?(name: String) {
-        let signal = Signal()
-        self.signal = signal
+    init?() {
         var thread = pthread_t()
-        let entry = Unmanaged.passRetained(Entry(name: name, thread: self))
+        let itself = Unmanaged.passRetained(self)
         let result = pthread_create(
             &thread, nil,
             { argument in
                 guard let argument else { return nil }
-                let entry = Unmanaged<Entry>.fromOpaque(argument).takeRetainedValue()
-                pthread_setname_np(pthread_self(), entry.name)
-                entry.thread.loop()
+                Unmanaged<SerialThread>.fromOpaque(argument).takeRetainedValue().loop()
                 return nil
-            }, entry.toOpaque())
+            }, itself.toOpaque())
         guard result == 0 else {
-            entry.release()
+            itself.release()
             return nil
         }
         pthread_detach(thread)
@@ -62,17 +58,6 @@ final class SerialThread: Sendable {
             }
             work?()
             if isOver { return }
-        }
-    }
-
-    /// What the new thread is given; it keeps the object alive while it runs.
-    private final class Entry {
-        let name: String
-        let thread: SerialThread
-
-        init(name: String, thread: SerialThread) {
-            self.name = name
-            self.thread = thread
         }
     }
 

@@ -20,6 +20,9 @@ struct ClockContext: Hashable {
     let boot: BootID
     let wallOffset: Microseconds
     let isTrusted: Bool
+
+    /// Readers refuse more, 70,000 years, so that adding two of them cannot overflow.
+    static let mostMicroseconds: UInt64 = 1 << 61
 }
 
 /// A finished block, ready to be written.
@@ -76,10 +79,13 @@ package struct BlockBuilder: Sendable {
         self.footerRuns = footerRuns
         footerPart = geometry.blockBytes
         states = dictionary.table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }
-        repeatDefinitions()
+        owed = dictionary.repeats
+        self.dictionary.repeats = []
     }
 
     private let footerPart: Int
+    /// Series that were first written in the block before.
+    private let owed: [Int]
 
     /// Whether nothing has been added.
     package var isEmpty: Bool { readings == 0 && records.isEmpty && marks.bytes.isEmpty }
@@ -164,14 +170,14 @@ package struct BlockBuilder: Sendable {
         return index
     }
 
+    /// As many as fit: a name that is written in two blocks outlives the loss of either.
     private mutating func repeatDefinitions() {
-        for index in dictionary.repeats {
+        for index in owed {
             guard let definition = dictionary.table[index],
-                fits(SeriesDefinition.mostBytes(of: definition.series), definitions: 0), size < capacity / 2
+                fits(SeriesDefinition.mostBytes(of: definition.series), definitions: 0)
             else { break }
             definition.write(to: &definitions, index: index)
         }
-        dictionary.repeats = []
     }
 
     private mutating func append(_ reading: Reading, index: Int, log: LogID, offset: Offset) {
@@ -213,6 +219,7 @@ package struct BlockBuilder: Sendable {
 
     /// Puts the block together. `header` says everything but what follows from the content.
     package consuming func finish(_ header: BlockHeader, store: StoreID) -> EncodedBlock {
+        repeatDefinitions()
         contextColumn.flush()
         seriesColumn.flush()
         qualities.flush()

@@ -65,16 +65,12 @@ package struct BlockFrame: Sendable {
             }
             guard let boot else { throw .invalid("clock context") }
             let offset = (contexts.last?.wallOffset.rawValue ?? 0) &+ (try part.signed())
-            // Times that no clock shows would overflow where wall time is reckoned.
-            guard offset.magnitude <= Self.mostMicroseconds else { throw .invalid("wall offset") }
+            guard offset.magnitude <= ClockContext.mostMicroseconds else { throw .invalid("wall offset") }
             contexts.append(
                 ClockContext(boot: boot, wallOffset: Microseconds(offset), isTrusted: flags & 1 == 1))
         }
         return contexts
     }
-
-    /// 70,000 years.
-    private static let mostMicroseconds: UInt64 = 1 << 61
 
     /// The readings in order, `nil` for one whose series' definition was lost. `table` must be that of the block's segment.
     package func readings(_ table: SeriesTable) throws(FormatError) -> [Reading?] {
@@ -95,7 +91,7 @@ package struct BlockFrame: Sendable {
             let index = try seriesSteps.next(limit: Limits.series)
             while states.count <= index { states.append(SeriesValueState(scale: 0)) }
             let uptime = try times.next()
-            guard uptime.magnitude <= Self.mostMicroseconds else { throw .invalid("uptime") }
+            guard uptime.magnitude <= ClockContext.mostMicroseconds else { throw .invalid("uptime") }
             let value = try ValueReader.read(from: &values, state: &states[index])
             let quality = try qualities.next()
             let deviceTime = try deviceTimes.next()

@@ -168,7 +168,9 @@ extension Record {
             return .log(LogRecord(log: log, end: end, isClosed: try reader.byte() != 0))
         case .anchor:
             let boot = BootID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
-            return .anchor(ClockAnchor(boot: boot, wallOffset: Microseconds(try reader.signed())))
+            let offset = try reader.signed()
+            guard offset.magnitude <= ClockContext.mostMicroseconds else { throw .invalid("wall offset") }
+            return .anchor(ClockAnchor(boot: boot, wallOffset: Microseconds(offset)))
         case nil:
             throw .invalid("record tag")
         }

@@ -70,6 +70,20 @@ package struct SegmentScan: Sendable {
             }
         }
         tornTail = waiting.first
+        if !isSound { dropUndecodable() }
+    }
+
+    /// Whether every block from the first to the last good one is there.
+    package var isSound: Bool { damaged.isEmpty && breaks.isEmpty && misplaced.isEmpty }
+
+    /// A missing block may have taken definitions along: blocks that need them are damaged too, and must not hide a copy of the
+    /// same readings elsewhere.
+    private mutating func dropUndecodable() {
+        blocks.removeAll { block in
+            if let readings = try? block.frame.readings(table), !readings.contains(nil) { return false }
+            damaged.append(block.unit)
+            return true
+        }
     }
 
     private mutating func take(_ bytes: [UInt8], unit: Int, header: BlockHeader, checksum: UInt32) {

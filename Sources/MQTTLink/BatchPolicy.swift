@@ -62,8 +62,8 @@ package struct BatchPolicy: Sendable {
     let countLimit: Int
     let byteLimit: Int
 
-    /// All messages of the open batch, and those among them that the broker wants acknowledged.
-    private(set) var count = 0
+    /// Messages in the open batch, and how many of them the broker wants acknowledged.
+    package private(set) var count = 0
     private(set) var acknowledgeable = 0
     private(set) var bytes = 0
     private(set) var first = MonotonicInstant(nanoseconds: 0)
@@ -91,6 +91,7 @@ package struct BatchPolicy: Sendable {
         guard added + others > 0 else { return }
         if count == 0 { first = now }
         last = now
+        if let learned = knowledge.learned, acknowledgeable >= learned, added > 0 { knowledge.refuted() }
         count += added + others
         acknowledgeable += added
         bytes += addedBytes
@@ -102,8 +103,12 @@ package struct BatchPolicy: Sendable {
         guard count > 0 else { return .idle }
         if count >= countLimit { return .close(.count) }
         if bytes >= byteLimit { return .close(.bytes) }
-        if let learned = knowledge.learned, acknowledgeable >= learned { return .close(.inFlight) }
         let windowEnd = first.advanced(by: window)
+        if let learned = knowledge.learned, acknowledgeable >= learned {
+            let trialEnd = last.advanced(by: InFlightKnowledge.trialTime)
+            guard knowledge.isTrialDue(now: now), now < min(trialEnd, windowEnd) else { return .close(.inFlight) }
+            return .collect(until: min(trialEnd, windowEnd))
+        }
         if now >= windowEnd { return .close(.window) }
         guard knowledge.maySpeculate, acknowledgeable >= Self.smallestStall else { return .collect(until: windowEnd) }
         let stallEnd = last.advanced(by: stallThreshold)

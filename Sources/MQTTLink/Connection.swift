@@ -110,6 +110,12 @@ final class Connection {
             return LinkFailure.refusal(farewell, version: version, username: settings.username)
         }
         if result == MOSQ_ERR_SUCCESS.result { return LinkFailure(.lost, "the broker closed the connection") }
+        if result == MOSQ_ERR_ERRNO.result, systemError == EPROTO, notes.isEmpty, answer == nil {
+            return LinkFailure(
+                .credentials,
+                "the broker ended the connection right after the TLS handshake: most often it wants a client certificate that it knows; check cert_file and key_file"
+            )
+        }
         let failed = LinkFailure.library(result, systemError: systemError, notes: notes)
         guard settings.tls != nil, failed.code == .tls || !notes.isEmpty else { return failed }
         return LinkFailure.tls(notes: notes, verification: certificateVerdict())

@@ -8,6 +8,7 @@ import Environment
 /// | silence before the close, and as many again at once after the acknowledgements | that batch was the limit |
 /// | silence before the close, and nothing special after them | a lull: close no batch early for a while |
 /// | a known limit was reached again and again, and nothing came at once after | forget it: it is not, or no longer, true |
+/// | a known limit was reached, acknowledgements were held back on trial, and more came | it was chance: bursts in the rhythm of our commits |
 ///
 /// Neither mistake is dear. A limit that is assumed too low is refuted by the first message that arrives during a commit; one that is not
 /// known costs one window.
@@ -28,6 +29,9 @@ struct InFlightKnowledge: Sendable {
     static let pauseWindows = 4...256
     /// A sender that needs its limit only now and then looks like one that has none.
     static let missesToForget = 16
+    /// How long, and how often at most, a batch at the known limit is held back to see that nothing more comes: a hundredth of the throughput.
+    static let trialTime = Duration.milliseconds(50)
+    static let trialInterval = Duration.seconds(5)
 
     private(set) var learned: Int?
     private var experiment: Experiment?
@@ -36,6 +40,17 @@ struct InFlightKnowledge: Sendable {
     private var misses = 0
     private var pause = 0
     private var pauseLength = 0
+    private var nextTrial = MonotonicInstant(nanoseconds: .min)
+
+    func isTrialDue(now: MonotonicInstant) -> Bool { now >= nextTrial }
+
+    /// More came although the known limit was reached and nothing was acknowledged.
+    mutating func refuted() {
+        learned = nil
+        experiment = nil
+        confirmations = (0, 0)
+        mistaken()
+    }
 
     var maySpeculate: Bool { pause == 0 }
 
@@ -53,7 +68,13 @@ struct InFlightKnowledge: Sendable {
         if reason == .window { pause = max(0, pause - 1) }
         let isTelling = reason == .inFlight || reason == .stalled || (reason == .window && wasSilent)
         guard isTelling, size > 0 else { return }
-        if reason == .inFlight, let known = learned { learned = max(known, size) }
+        if reason == .inFlight, let known = learned {
+            learned = max(known, size)
+            if isTrialDue(now: now) {
+                nextTrial = now.advanced(by: Self.trialInterval)
+                pauseLength = 0
+            }
+        }
         experiment = Experiment(reason: reason, size: size)
     }
 
@@ -84,8 +105,8 @@ struct InFlightKnowledge: Sendable {
         let needed = settled.size >= BatchPolicy.smallestStall ? 1 : settled.size >= 4 ? 2 : 3
         guard confirmations.count >= needed else { return }
         learned = settled.size
+        nextTrial = MonotonicInstant(nanoseconds: .min)
         pause = 0
-        pauseLength = 0
     }
 
     private mutating func settleMiss(_ settled: Experiment) {

@@ -98,6 +98,7 @@ extension IngestSession {
     private func noteArrivals(_ now: MonotonicInstant) {
         let new = messages.count - policy.count
         guard new > 0 else { return }
+        if policy.count == 0 { link.update { $0.waiting = new } }
         let newAcknowledgeable = acknowledgeable - policy.acknowledgeable
         policy.arrived(
             acknowledgeable: newAcknowledgeable, others: new - newAcknowledgeable, bytes: messageBytes - policy.bytes,

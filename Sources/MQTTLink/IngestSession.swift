@@ -135,7 +135,8 @@ final class IngestSession: ConnectionOwner {
         messages.append(
             InboundMessage(
                 message: Message(topic: topic, payload: payload, isRetained: message.retain), messageID: messageID,
-                qos: UInt8(message.qos), isRedelivery: isRedelivery, oversize: isOversize ? length : 0))
+                qos: UInt8(message.qos), isRedelivery: isRedelivery, oversize: isOversize ? length : 0,
+                arrival: monotonicNow()))
         messageBytes += payload.count + topic.utf8.count
         if message.qos > 0 { acknowledgeable += 1 }
         if isRedelivery { redeliveries += 1 }

@@ -14,6 +14,8 @@ package struct InboundMessage: Sendable {
     /// The payload's size where it was beyond ``Limits/payloadBytes``; else 0. Such a message is to be rejected and
     /// counted; it is acknowledged like the others, or the broker would send it for ever.
     package let oversize: Int
+    /// When it was read: a batch is handed on up to a commit window later.
+    package let arrival: MonotonicInstant
 }
 
 /// Messages that are committed, and then acknowledged, together; in the order of arrival.

@@ -49,7 +49,10 @@ package final class FileDisk: Disk {
                 let got = pread(descriptor, buffer.baseAddress! + done, count - done, off_t(position + done))
                 if got < 0, errno == EINTR { continue }
                 if got <= 0 {
-                    failure = got < 0 ? DiskError(SystemError("pread", path)) : DiskError(.outOfRange, "\(path): shorter than \(size)")
+                    failure =
+                        got < 0
+                        ? DiskError(SystemError("pread", path))
+                        : DiskError(.outOfRange, "\(path): shorter than \(size)")
                     break
                 }
                 done += got
@@ -64,7 +67,9 @@ package final class FileDisk: Disk {
         try check(position, bytes.count)
         var done = 0
         while done < bytes.count {
-            let put = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(position + done)) }
+            let put = bytes.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(position + done))
+            }
             if put < 0, errno == EINTR { continue }
             guard put > 0 else { throw DiskError(SystemError("pwrite", path)) }
             done += put

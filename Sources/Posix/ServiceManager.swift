@@ -19,7 +19,8 @@ package struct ServiceManager: Sendable {
     package func feedWatchdog() { send("WATCHDOG=1\n") }
 
     private func send(_ message: String) {
-        guard let socketPath, let first = socketPath.utf8.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "@")
+        guard let socketPath, let first = socketPath.utf8.first,
+            first == UInt8(ascii: "/") || first == UInt8(ascii: "@")
         else { return }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }

@@ -12,9 +12,11 @@ package struct EvictionCount: Hashable, Sendable {
 /// The loss ledger's second equation, for one log or for all:
 /// `stored = uploaded + pending + refused + evicted + damaged`. Cumulative.
 package struct UploadCounts: Hashable, Sendable {
+    /// Committed: every offset below the end of the log.
     package var stored: UInt64 = 0
     package var uploaded: UInt64 = 0
     package var pending: UInt64 = 0
+    /// By the sink, each named.
     package var refused: UInt64 = 0
     /// Sorted by reason.
     package private(set) var evicted: [EvictionCount] = []

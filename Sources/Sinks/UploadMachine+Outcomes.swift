@@ -19,7 +19,9 @@ extension UploadMachine {
         _ id: SendID, _ outcome: SendOutcome, now: MonotonicInstant,
         using rng: inout some RandomNumberGenerator, _ out: inout [UploadDirective]
     ) {
-        guard let index = jobs.firstIndex(where: { $0.current?.id == id }), let part = jobs[index].current else { return }
+        guard let index = jobs.firstIndex(where: { $0.current?.id == id }), let part = jobs[index].current else {
+            return
+        }
         breaker.ended(id)
         switch outcome {
         case .accepted:
@@ -32,7 +34,8 @@ extension UploadMachine {
             jobs[index].partRefused(cut(reason, toBytes: Self.reasonBytes))
             let job = jobs[index]
             if job.accepted.isEmpty, !job.isDone, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
-                let text = "the sink refuses everything so far of \(name(job)): \(cut(reason, toBytes: Self.reasonBytes))"
+                let words = cut(reason, toBytes: Self.reasonBytes)
+                let text = "the sink refuses everything so far of \(name(job)): \(words)"
                 pause(text, retryAfter: nil, epoch: part.epoch, opens: true, now: now, using: &rng, &out)
             }
         case .unavailable(let reason, let retryAfter):
@@ -50,7 +53,9 @@ extension UploadMachine {
         _ id: SendID, now: MonotonicInstant, using rng: inout some RandomNumberGenerator,
         _ out: inout [UploadDirective]
     ) {
-        guard let index = jobs.firstIndex(where: { $0.current?.id == id }), let part = jobs[index].current else { return }
+        guard let index = jobs.firstIndex(where: { $0.current?.id == id }), let part = jobs[index].current else {
+            return
+        }
         breaker.ended(id)
         jobs[index].partFailed()
         let job = jobs.remove(at: index)

@@ -44,9 +44,10 @@ extension UploadMachine {
     }
 
     private var hasWork: Bool {
-        jobs.contains { $0.current == nil } || order.contains { log in
-            logs[log].map { $0.settlements.firstPending(from: .zero) < $0.ready } ?? false
-        }
+        jobs.contains { $0.current == nil }
+            || order.contains { log in
+                logs[log].map { $0.settlements.firstPending(from: .zero) < $0.ready } ?? false
+            }
     }
 
     private mutating func send(_ index: Int, _ out: inout [UploadDirective]) {
@@ -85,7 +86,7 @@ extension UploadMachine {
         logs[current]?.skipToLiveEnd(settings: settings, now: now)
     }
 
-    /// Lanes take turns, and leave each other a slot: fresh readings find one free at any time, and back-fill where it has work.
+    /// Lanes take turns, so that neither starves, and back-fill leaves a slot, so that fresh readings find one at any time.
     private func nextChunk(now: MonotonicInstant) -> Choice {
         for skipping in [true, false] {
             // Without another chunk to bear witness, the suspects themselves are all there is to try.
@@ -105,26 +106,19 @@ extension UploadMachine {
 
     private func hasSlot(_ lane: UploadLane) -> Bool {
         let limit = settings.chunksInFlight
-        guard limit > 1 else { return true }
-        let taken = jobs.count { $0.lane == lane }
-        switch lane {
-        case .fresh:
-            if case .none = candidate(.backFill, skippingSuspects: true, now: nil) { return taken < limit }
-            return taken < limit - 1 || jobs.contains { $0.lane == .backFill }
-        case .backFill:
-            return taken < (order.contains { logs[$0]?.isCurrent == true } ? limit - 1 : limit)
-        }
+        guard lane == .backFill, limit > 1, order.contains(where: { logs[$0]?.isCurrent == true }) else { return true }
+        return jobs.count { $0.lane == .backFill } < limit - 1
     }
 
-    /// The next run of one lane; `now` is `nil` where it only matters whether there is one.
-    private func candidate(_ lane: UploadLane, skippingSuspects: Bool, now: MonotonicInstant?) -> Choice {
+    /// The next run of one lane.
+    private func candidate(_ lane: UploadLane, skippingSuspects: Bool, now: MonotonicInstant) -> Choice {
         var deadline: MonotonicInstant?
         for log in order {
             guard let state = logs[log], state.settlements.watermark < state.ready else { continue }
             if lane == .fresh, !state.isCurrent { continue }
             let bounds = lane == .fresh ? state.laneCut..<state.ready : Offset.zero..<state.laneCut
             guard let run = run(of: log, state, in: bounds, skippingSuspects: skippingSuspects) else { continue }
-            guard let now, state.isPartial(run, chunk: settings.chunkReadings),
+            guard state.isPartial(run, chunk: settings.chunkReadings),
                 let since = state.readySince(run.lowerBound), since.advanced(by: settings.linger) > now
             else { return .run(log, run) }
             let due = since.advanced(by: settings.linger)

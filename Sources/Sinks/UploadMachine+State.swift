@@ -24,8 +24,11 @@ package struct LogUploadSnapshot: Hashable, Sendable {
     package let log: LogID
     package let isCurrent: Bool
     package let isClosed: Bool
+    /// Committed end.
     package let end: Offset
+    /// What may be sent; the rest waits for a trusted clock.
     package let ready: Offset
+    /// Everything below is settled.
     package let watermark: Offset
     package let counts: UploadCounts
 }

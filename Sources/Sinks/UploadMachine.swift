@@ -5,7 +5,7 @@ import Model
 ///
 /// - A send is one contiguous run of one log and never crosses a chunk boundary; at most ``UploadSettings/chunksInFlight`` are under way.
 /// - Fresh readings and back-fill are lanes of their own. Each goes in order but for what is under way together, what is being split,
-///   and chunks that the sink refuses whole. Neither lane can take every slot from the other.
+///   and chunks that the sink refuses whole. They take turns, and back-fill leaves a slot to fresh readings.
 /// - After an outage the fresh lane starts at the live end; what waited becomes back-fill.
 /// - Refused content is split in halves down to single readings; see ``UploadJob`` for when such a reading counts as refused.
 /// - Any other failure keeps everything and pauses the sink; see ``Breaker``.

@@ -55,7 +55,7 @@ package final class MosquittoBroker: Sendable {
     package func configure(options: [String]) throws {
         var lines = [
             "listener \(port) 127.0.0.1", "persistence true", "persistence_location \(directory)/",
-            "log_dest stdout", "connection_messages true", "set_tcp_nodelay true",
+            "log_dest stderr", "connection_messages true", "set_tcp_nodelay true",
         ]
         if geteuid() == 0 { lines.append("user root") }
         if !options.contains(where: { $0.hasPrefix("log_type") }) {
@@ -68,7 +68,9 @@ package final class MosquittoBroker: Sendable {
     /// Starts it and returns when it takes connections.
     package func start() async throws {
         var pipes: [Int32] = [-1, -1]
-        guard pipe2(&pipes, Int32(O_CLOEXEC)) == 0 else { throw Self.systemFailure("pipe") }
+        // Closed in other children from the beginning, or they would keep this log open.
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &pipes) == 0 else { throw Self.systemFailure("socketpair") }
         let (reading, writing) = (pipes[0], pipes[1])
         defer { _ = close(writing) }
         let process = try spawn(output: writing)
@@ -147,8 +149,16 @@ package final class MosquittoBroker: Sendable {
         let words = [Self.program, "-c", "\(directory)/mosquitto.conf"]
         var arguments = words.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
+        // A thread of the cooperative pool blocks all signals, and its children would, too.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var process: pid_t = 0
-        let result = posix_spawn(&process, Self.program, &actions, nil, &arguments, environ)
+        let result = posix_spawn(&process, Self.program, &actions, &attributes, &arguments, environ)
         guard result == 0 else { throw Self.systemFailure("posix_spawn", result) }
         return process
     }

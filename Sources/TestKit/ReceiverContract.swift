@@ -53,7 +53,8 @@ enum ReceiverContract {
         try check(batch.v == 1, "version \(batch.v)")
         try check(NodeID(hex: batch.node) != nil, "node \(batch.node)")
         try check(LogID(hex: batch.log) != nil, "log \(batch.log)")
-        try check(batch.count == batch.readings.count && batch.count > 0, "count \(batch.count) of \(batch.readings.count)")
+        let isCounted = batch.count == batch.readings.count && batch.count > 0
+        try check(isCounted, "count \(batch.count) of \(batch.readings.count)")
         try check(!body.contains(UInt8(ascii: "\n")), "more than one line")
         for (index, reading) in batch.readings.enumerated() {
             try check(reading.offset == batch.base + UInt64(index), "offset \(reading.offset) at place \(index)")
@@ -64,8 +65,10 @@ enum ReceiverContract {
         let last = batch.base + UInt64(batch.count) - 1
         try check(batch.base / chunk == last / chunk, "\(batch.base)-\(batch.count) crosses a chunk boundary")
         let key = "\(batch.node)/\(batch.log)/\(batch.base)-\(batch.count)"
-        try check(headers["idempotency-key"] == key, "idempotency key \(headers["idempotency-key"] ?? "missing"), not \(key)")
-        try check(headers["content-type"] == "application/json", "content type \(headers["content-type"] ?? "missing")")
+        let givenKey = headers["idempotency-key"] ?? "missing"
+        try check(givenKey == key, "idempotency key \(givenKey), not \(key)")
+        let type = headers["content-type"] ?? "missing"
+        try check(type == "application/json", "content type \(type)")
         return batch
     }
 

@@ -44,6 +44,7 @@ final class ReceiverHandler: ChannelInboundHandler {
     private func received(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         var headers: [String: String] = [:]
         for (name, value) in head.headers { headers[name.lowercased()] = value }
+        store.began(headers: headers)
         let mode = store.mode
         let batch: ReceiverContract.Batch
         do throws(ReceiverContract.Fault) {
@@ -57,16 +58,15 @@ final class ReceiverHandler: ChannelInboundHandler {
             batch = try ReceiverContract.read(body, headers: headers)
         } catch {
             store.fault(error.message)
-            store.began(headers: headers)
             return answer(Answer(status: .badRequest, body: error.message), head, context)
         }
-        defer { store.began(headers: headers) }
         guard let made = act(mode, batch, context) else { return }
         answer(made, head, context)
     }
 
     /// `nil` where no answer goes out.
-    private func act(_ mode: ReceiverMode, _ batch: ReceiverContract.Batch, _ context: ChannelHandlerContext) -> Answer? {
+    private func act(_ mode: ReceiverMode, _ batch: ReceiverContract.Batch, _ context: ChannelHandlerContext) -> Answer?
+    {
         let json: HTTPHeaders = ["Content-Type": "application/json"]
         switch mode {
         case .poison(let status, let device) where batch.readings.contains { $0.device == device }:

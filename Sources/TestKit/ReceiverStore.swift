@@ -4,7 +4,9 @@ import Synchronization
 /// One reading as it came over the wire.
 package struct ReceivedReading: Hashable, Sendable {
     package let gateway: String
+    /// 32 hexadecimal digits.
     package let node: String
+    /// 16 hexadecimal digits.
     package let log: String
     package let offset: UInt64
     package let device: String
@@ -46,7 +48,12 @@ final class ReceiverStore: Sendable {
         var snapshot = ReceiverSnapshot()
         var readings: [ReceivedReading] = []
         var places: [String: Int] = [:]
-        var waiters: [(condition: @Sendable (ReceiverSnapshot) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [Waiter] = []
+    }
+
+    private struct Waiter {
+        let condition: @Sendable (ReceiverSnapshot) -> Bool
+        let continuation: CheckedContinuation<Void, Never>
     }
 
     private let state = Mutex(State())
@@ -86,7 +93,9 @@ final class ReceiverStore: Sendable {
                     continue
                 }
                 state.snapshot.duplicates += 1
-                if state.readings[place] != reading { Self.note("\(reading.key) came again with other content", &state) }
+                if state.readings[place] != reading {
+                    Self.note("\(reading.key) came again with other content", &state)
+                }
             }
             state.snapshot.readings = state.readings.count
         }
@@ -94,7 +103,7 @@ final class ReceiverStore: Sendable {
 
     func wait(until condition: @escaping @Sendable (ReceiverSnapshot) -> Bool) async {
         await withCheckedContinuation { continuation in
-            change { $0.waiters.append((condition, continuation)) }
+            change { $0.waiters.append(Waiter(condition: condition, continuation: continuation)) }
         }
     }
 

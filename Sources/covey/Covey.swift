@@ -12,7 +12,8 @@ struct Covey: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, DevicesCommand.self, PeersCommand.self,
-            UploadsCommand.self, QueryCommand.self, LatestCommand.self, TailCommand.self, KeyCommand.self, VersionCommand.self,
+            UploadsCommand.self, QueryCommand.self, LatestCommand.self, TailCommand.self, KeyCommand.self,
+            VersionCommand.self,
         ])
 }
 

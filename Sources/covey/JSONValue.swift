@@ -27,7 +27,13 @@ indirect enum JSONValue: Hashable {
 
     var members: [Member] { if case .object(let members) = self { members } else { [] } }
     var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
-    var integer: Int64? { if case .number(let text) = self { Int64(text) ?? Double(text).flatMap { Int64(exactly: $0.rounded()) } } else { nil } }
+    var integer: Int64? {
+        if case .number(let text) = self {
+            Int64(text) ?? Double(text).flatMap { Int64(exactly: $0.rounded()) }
+        } else {
+            nil
+        }
+    }
     var double: Double? { if case .number(let text) = self { Double(text) } else { nil } }
     var string: String? { if case .text(let text) = self { text } else { nil } }
 
@@ -115,7 +121,8 @@ private struct JSONParser {
 
     private func isNumeric(_ byte: UInt8) -> Bool {
         switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"),
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."),
+            UInt8(ascii: "e"),
             UInt8(ascii: "E"):
             true
         default: false
@@ -190,6 +197,8 @@ private struct JSONParser {
     }
 
     private mutating func skipSpace() {
-        while position < bytes.count, bytes[position] == 0x20 || (0x09...0x0D).contains(bytes[position]) { position += 1 }
+        while position < bytes.count, bytes[position] == 0x20 || (0x09...0x0D).contains(bytes[position]) {
+            position += 1
+        }
     }
 }

@@ -1,7 +1,7 @@
 import Model
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 /// The example that others script against.
 private let contract = """

@@ -1,7 +1,7 @@
 import Model
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 @Suite struct DescribeTests {
     @Test func whatIsDescribedReadsBackAsTheSame() throws {

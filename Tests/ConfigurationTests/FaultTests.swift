@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 /// A text, and what is said about it: `LINE:COLUMN: message (suggestion)`.
 struct FaultCase: Sendable, CustomTestStringConvertible {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 @Suite struct FilesTests {
     /// A folder of its own, gone with the suite's instance.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 /// The files of `Config/`, read from the source tree.
 @Suite struct ShippedFilesTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 /// Reads `text` as `covey.toml` in `/etc/covey`, without looking at files.
 func load(_ text: String) -> Result<GatewayConfiguration, ConfigurationFaults> {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 /// What breaks the syntax is located and named, and does not hide what follows.
 @Suite struct SyntaxTests {

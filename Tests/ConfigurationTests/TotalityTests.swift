@@ -1,7 +1,7 @@
 import Environment
 import Testing
 
-@testable import Configuration
+@testable import TOMLConfiguration
 
 /// Whatever the bytes, there is a configuration or there are faults; never a trap.
 @Suite struct TotalityTests {

@@ -22,7 +22,7 @@ enum Guest {
         let status = await launch(
             "/usr/bin/env",
             [
-                "COVEY_UML_TIMEOUT=50", lab + "/run-in-guest.sh", folder, "/usr/bin/env", "COVEY_GUEST=1",
+                "COVEY_LAB_TIMEOUT=50", lab + "/run-in-guest.sh", folder, "/usr/bin/env", "COVEY_GUEST=1",
                 "LD_LIBRARY_PATH=" + (environment("LD_LIBRARY_PATH") ?? ""),
                 try testProgram(), "--testing-library", "swift-testing", "--filter", "GPIOChipTests", "--no-parallel",
                 "--event-stream-output-path", events,

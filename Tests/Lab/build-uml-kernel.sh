@@ -38,6 +38,7 @@ if is_good "$kernel"; then
     exit 0
 fi
 
+[ "$(uname -m)" = x86_64 ] || fail "user-mode Linux 6.1 exists for x86 only; this machine is $(uname -m)"
 archive=/usr/src/linux-source-6.1.tar.xz
 [ -r "$archive" ] || fail "$archive is missing; install the Debian package linux-source-6.1"
 for tool in gcc make flex bison bc xz tar; do

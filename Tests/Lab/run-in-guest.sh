@@ -3,14 +3,15 @@
 #
 #   run-in-guest.sh FOLDER COMMAND [ARGUMENT…]
 #
-# FOLDER (made if missing) receives: output (what the command printed), console.log (the guest's kernel) and status
-# (its exit code; absent where the guest died). The guest has configfs with gpio-sim, so the command can make its own
-# /dev/gpiochip0. From the environment: COVEY_UML_CACHE, the folder given to build-uml-kernel.sh (default: .cache/uml
-# of this repository); COVEY_UML_TIMEOUT, seconds until the guest is stopped (default 120). Exit 125: no result.
+# FOLDER (made if missing) receives: output (what the command printed), console.log (the guest's kernel) and status (its
+# exit code; absent where the guest died). The guest has configfs with gpio-sim, so the command can make its own
+# /dev/gpiochip0.
+# From the environment: COVEY_LAB_KERNEL, the kernel that build-uml-kernel.sh built (default: .cache/uml/linux of this
+# repository); COVEY_LAB_TIMEOUT, seconds until the guest is stopped (default 120). Exit 125: no result.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd -P)
-kernel=${COVEY_UML_CACHE:-$here/../../.cache/uml}/linux
+kernel=${COVEY_LAB_KERNEL:-$here/../../.cache/uml/linux}
 [ $# -ge 2 ] || {
     echo "usage: run-in-guest.sh FOLDER COMMAND [ARGUMENT…]" >&2
     exit 125
@@ -35,7 +36,7 @@ quote() {
     echo
 } >"$folder/command"
 
-timeout --kill-after=5 "${COVEY_UML_TIMEOUT:-120}" "$kernel" rootfstype=hostfs rootflags=/ rw mem=512M \
+timeout --kill-after=5 "${COVEY_LAB_TIMEOUT:-120}" "$kernel" rootfstype=hostfs rootflags=/ rw mem=512M \
     init="$here/guest-init.sh" con=null con0=fd:0,fd:1 quiet LAB_FOLDER="$folder" \
     </dev/null >"$folder/console.log" 2>&1 || true
 

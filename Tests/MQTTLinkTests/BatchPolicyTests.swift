@@ -206,7 +206,24 @@ private struct Queue {
         policy.acknowledged(moreWaited: false, roundTrip: .zero, now: at(25))
         policy.arrived(acknowledgeable: 20, bytes: 10, now: at(26))
         #expect(policy.learnedInFlight == 20)
-        #expect(policy.decision(now: at(26)) == .close(.inFlight), "from now on without waiting")
+        #expect(policy.decision(now: at(26)) == .collect(until: at(76)), "once on trial, that nothing more comes")
+        #expect(policy.decision(now: at(76)) == .close(.inFlight))
+        policy.closed(.inFlight, now: at(76))
+        policy.acknowledged(moreWaited: false, roundTrip: .zero, now: at(80))
+        policy.arrived(acknowledgeable: 20, bytes: 10, now: at(81))
+        #expect(policy.decision(now: at(81)) == .close(.inFlight), "from now on without waiting")
+    }
+
+    @Test("A limit is forgotten when more comes while acknowledgements are held back on trial")
+    func trial() {
+        var policy = Self.policy()
+        policy.arrived(acknowledgeable: 20, bytes: 10, now: at(0))
+        policy.closed(.stalled, now: at(20))
+        policy.acknowledged(moreWaited: false, roundTrip: .zero, now: at(25))
+        policy.arrived(acknowledgeable: 20, bytes: 10, now: at(26))
+        policy.arrived(acknowledgeable: 1, bytes: 10, now: at(50))
+        #expect(policy.learnedInFlight == nil)
+        #expect(policy.decision(now: at(200)) == .collect(until: at(1026)))
     }
 
     @Test("A message that comes in before the acknowledgements have left refutes a limit")

@@ -78,6 +78,18 @@ import Testing
         #expect(driver.alarms.count == 1 && driver.recoveries.count == 1)
     }
 
+    @Test func aFailedChunkDoesNotGrowIntoOneThatIsUnderWay() {
+        var driver = MachineDriver()
+        driver.openCurrent(logA, 3)
+        driver.advance(.seconds(1))
+        driver.extend(logA, 6)
+        driver.advance(.seconds(1))
+        #expect(driver.open.map(\.range) == [span(0, 3), span(3, 6)])
+        driver.answer(down)
+        driver.advanceToWake()
+        #expect(driver.open.map(\.range) == [span(3, 6), span(0, 3)])
+    }
+
     @Test func aFailedChunkIsFormedAnewAndMayHaveGrown() {
         var driver = MachineDriver()
         driver.openCurrent(logA, 3)

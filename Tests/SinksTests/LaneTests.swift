@@ -26,7 +26,7 @@ import Testing
         #expect(driver.open.last?.lane == .fresh)
     }
 
-    @Test func freshReadingsLeaveASlotToBackFill() {
+    @Test func freshReadingsDoNotStarveBackFill() {
         var driver = MachineDriver()
         driver.openCurrent(logB, 0)
         driver.extend(logB, 1000)

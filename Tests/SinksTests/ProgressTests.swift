@@ -54,6 +54,10 @@ import Testing
         for length in 0..<bytes.count {
             #expect(throws: ProgressError.self) { try ProgressCodec.decode(Array(bytes[..<length])) }
         }
+        let huge = [UInt8](repeating: 0xFF, count: 8) + [0x7F]
+        #expect(throws: ProgressError.inconsistent("a number beyond \(ProgressCodec.greatest)")) {
+            try ProgressCodec.decode([1] + huge + [0, 0, 0, 1] + huge + huge + [0, 0])
+        }
         #expect(throws: ProgressError.unknownVersion(9)) { try ProgressCodec.decode([9]) }
         #expect(throws: ProgressError.self) { try ProgressCodec.decode(bytes + [0]) }
         var random = SeededRandom(seed: 5)

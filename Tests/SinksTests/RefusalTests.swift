@@ -152,6 +152,16 @@ import Testing
         #expect(driver.refused == [.zero])
     }
 
+    @Test func onlyOneChunkOfALaneIsSplitAtATime() {
+        var driver = Self.machine(2048)
+        for _ in 0..<4 { driver.answer(.refused(reason: "bad")) }
+        for _ in 0..<20 {
+            #expect(driver.open.count == 1)
+            #expect(offsets(driver.open[0].range).upperBound <= 512)
+            driver.answer(.refused(reason: "bad"))
+        }
+    }
+
     @Test func namesAreBoundedAndTheCountIsNot() {
         var driver = Self.machine(1024)
         let poison = Set((0..<1024 as Range<UInt64>).filter { $0.isMultiple(of: 2) })

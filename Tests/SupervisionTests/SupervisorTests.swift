@@ -199,6 +199,8 @@ struct SupervisorTests {
         #expect(await root.tree()["a"]?.stuck == 1)
         await root.stop()
         try await life
+        // The contexts hold their supervisor, and that the spec which holds them.
+        contexts.withLock { $0 = [] }
     }
 
     @Test func progressIsAsOldAsTheSupervisorThatMovedLeast() async throws {

@@ -40,9 +40,14 @@ struct DaemonClient {
         return value
     }
 
-    /// Calls `line` with each line of a stream, without the line feed; blank ones are left out. `pause` is called when no whole line waits.
-    func lines(_ target: String, _ line: (ArraySlice<UInt8>) throws -> Void, pause: () throws -> Void = {}) throws {
+    /// Calls `begin` once a daemon answers, then `line` with each line of its stream, without the line feed; blank ones are left out. `pause`
+    /// is called when no whole line waits.
+    func lines(
+        _ target: String, begin: () throws -> Void, line: (ArraySlice<UInt8>) throws -> Void,
+        pause: () throws -> Void = {}
+    ) throws {
         var answer = try open(target)
+        try begin()
         var rest: [UInt8] = []
         while let bytes = try answer.next() {
             rest.append(contentsOf: bytes)
@@ -77,7 +82,8 @@ struct DaemonClient {
         } catch .pathTooLong {
             throw Failure(.wrongCall, "\(path): a socket's path has 1 to 107 bytes")
         } catch .refused(let number) where number == EACCES || number == EPERM {
-            throw Failure(.noDaemon, "\(path): \(String(cString: strerror(number))); are you in the group of the daemon?")
+            throw Failure(
+                .noDaemon, "\(path): \(String(cString: strerror(number))); are you in the group of the daemon?")
         } catch .refused {
             throw Failure(.noDaemon, "no daemon answers at \(path); is it running? covey run --config …")
         }
@@ -91,7 +97,9 @@ func percentEncoded(_ text: String) -> String {
     var encoded = ""
     for byte in text.utf8 {
         let scalar = Unicode.Scalar(byte)
-        let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || (0x30...0x39).contains(byte) || "-._~*/".utf8.contains(byte))
+        let isPlain =
+            scalar.isASCII
+            && (scalar.properties.isAlphabetic || (0x30...0x39).contains(byte) || "-._~*/".utf8.contains(byte))
         encoded += isPlain ? String(scalar) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
     }
     return encoded

@@ -4,15 +4,18 @@ import Model
 enum ListText {
     static func devices(_ devices: [JSONValue], now: Milliseconds) -> Table {
         var table = Table([
-            .left("DEVICE", least: 10), .left("DRIVER"), .left("STATE"), .left("SEEN"), .right("READINGS"), .right("REJECTED"),
-            .right("DROPPED"), .left("LAST ERROR", least: 8),
+            .left("DEVICE", least: 10), .left("DRIVER", least: 6), .left("STATE"), .left("SEEN"), .right("READINGS"),
+            .right("REJECTED"),
+            .right("DROPPED"),
         ])
         for device in devices {
             table.rows.append([
                 Cell(plain(device["id"])), Cell(plain(device["driver"])), Cell(state: plain(device["state"])),
-                Cell(time(device["last_t"] ?? device["last_seen"], now)), Cell(count(device["readings"] ?? device["stored"])), losses(device["rejected"]),
-                losses(device["dropped"]), Cell(device["last_error"]?.string ?? ""),
+                Cell(time(device["last_t"] ?? device["last_seen"], now)),
+                Cell(count(device["readings"] ?? device["stored"])), losses(device["rejected"]),
+                losses(device["dropped"]),
             ])
+            table.note(device["last_error"]?.string)
         }
         return table
     }
@@ -20,25 +23,29 @@ enum ListText {
     static func uploads(_ uploads: [JSONValue], now: Milliseconds, indent: Int = 0) -> Table {
         var table = Table(
             [
-                .left("UPLOAD", least: 8), .left("STATE"), .right("PENDING"), .right("BACK-FILL"), .right("LAG"), .right("RETRY IN"),
-                .left("LAST ERROR", least: 8),
-            ], indent: indent)
+                .left("UPLOAD", least: 8), .left("STATE"), .right("PENDING"), .right("BACK-FILL"), .right("LAG"),
+                .right("RETRY IN"),
+            ],
+            indent: indent)
         for upload in uploads {
             table.rows.append([
                 Cell(plain(upload["name"])), Cell(state: plain(upload["state"])), Cell(count(upload["pending"])),
-                Cell(count(upload["back_fill"])), Cell(duration(upload["fresh_lag_s"])), Cell(duration(upload["retry_in_s"])),
-                Cell(upload["last_error"]?.string ?? ""),
+                Cell(count(upload["back_fill"])), Cell(duration(upload["fresh_lag_s"])),
+                Cell(duration(upload["retry_in_s"])),
             ])
+            table.note(upload["last_error"]?.string)
         }
         return table
     }
 
     static func peers(_ peers: [JSONValue], indent: Int = 0) -> Table {
         var table = Table(
-            [.left("PEER", least: 8), .left("STATE"), .left("ADDRESS", least: 8), .left("NODE", least: 8)], indent: indent)
+            [.left("PEER", least: 8), .left("STATE"), .left("ADDRESS", least: 8), .left("NODE", least: 8)],
+            indent: indent)
         for peer in peers {
             table.rows.append([
-                Cell(plain(peer["name"])), Cell(state: plain(peer["state"])), Cell(plain(peer["address"])), Cell(plain(peer["node"])),
+                Cell(plain(peer["name"])), Cell(state: plain(peer["state"])), Cell(plain(peer["address"])),
+                Cell(plain(peer["node"])),
             ])
         }
         return table
@@ -46,7 +53,8 @@ enum ListText {
 
     static func latest(_ readings: [JSONValue], now: Milliseconds) -> Table {
         var table = Table([
-            .left("DEVICE", least: 10), .left("METRIC", least: 10), .left("VALUE", least: 8), .left("TIME"), .left("QUALITY", least: 7),
+            .left("DEVICE", least: 10), .left("METRIC", least: 10), .left("VALUE", least: 8), .left("TIME"),
+            .left("QUALITY", least: 7),
         ])
         for row in readings.compactMap(ReadingRow.init) {
             table.rows.append([
@@ -65,7 +73,9 @@ enum ListText {
         seconds?.double.flatMap { abs($0) < 1e9 ? Duration.seconds($0).text : nil } ?? "–"
     }
 
-    private static func losses(_ value: JSONValue?) -> Cell { Cell(count(value), (total(value) ?? 0) > 0 ? .warning : .plain) }
+    private static func losses(_ value: JSONValue?) -> Cell {
+        Cell(count(value), (total(value) ?? 0) > 0 ? .warning : .plain)
+    }
 
     private static func time(_ value: JSONValue?, _ now: Milliseconds) -> String {
         value?.integer.map { LocalTime(Milliseconds($0)).brief(now: now) } ?? "–"

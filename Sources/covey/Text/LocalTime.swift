@@ -27,17 +27,20 @@ struct LocalTime {
     /// `2026-11-21 08:15:30.125`.
     var precise: String { "\(date) \(clock).\(digits(millisecond, 3))" }
 
-    /// `08:15:30` on the day of `now`, else `2026-11-21 08:15`.
+    /// As short as it is clear: `08:15:30` on the day of `now`, `11-21 08:15` in the same year, else `2025-11-21`.
     func brief(now: Milliseconds) -> String {
         let today = LocalTime(now)
-        return date == today.date ? clock : "\(date) \(clock.dropLast(3))"
+        if date == today.date { return clock }
+        return fields.tm_year == today.fields.tm_year ? "\(date.dropFirst(5)) \(clock.dropLast(3))" : date
     }
 
     private var date: String {
         "\(digits(Int(fields.tm_year) + 1900, 4))-\(digits(Int(fields.tm_mon) + 1, 2))-\(digits(Int(fields.tm_mday), 2))"
     }
 
-    private var clock: String { [fields.tm_hour, fields.tm_min, fields.tm_sec].map { digits(Int($0), 2) }.joined(separator: ":") }
+    private var clock: String {
+        [fields.tm_hour, fields.tm_min, fields.tm_sec].map { digits(Int($0), 2) }.joined(separator: ":")
+    }
 
     private func digits(_ value: Int, _ width: Int) -> String {
         let text = String(value)

@@ -24,13 +24,15 @@ struct ReadingPrinter {
     private var table = ReadingPrinter.emptyTable
     /// Known once the first rows are.
     private var widths: [Int]?
-    /// Why the answer broke off, once it has.
-    private(set) var error: String?
+    private var hasBegun = false
+    /// Why the answer broke off, where the daemon has said so.
+    private(set) var failure: Failure?
 
     /// Rows that set the widths of all: enough to have seen the names, few enough to start at once.
     private static let measuredRows = 500
     private static let emptyTable = Table([
-        .left("TIME"), .left("DEVICE", least: 8), .left("METRIC", least: 8), .left("VALUE", least: 8), .left("QUALITY", least: 7),
+        .left("TIME"), .left("DEVICE", least: 8), .left("METRIC", least: 8), .left("VALUE", least: 8),
+        .left("QUALITY", least: 7),
     ])
 
     init(_ format: ReadingFormat, to output: Output, terminal: Terminal) {
@@ -40,13 +42,15 @@ struct ReadingPrinter {
     }
 
     mutating func begin() throws {
+        hasBegun = true
         if format == .json { try output.write("[") }
         if format == .csv { try output.line(ReadingRow.csvHeader) }
     }
 
     /// Takes one line of the stream.
     mutating func take(_ line: ArraySlice<UInt8>) throws {
-        if Self.marks.contains(where: { line.starts(with: $0.utf8) }), let told = JSONValue(line), told["device"] == nil {
+        if Self.marks.contains(where: { line.starts(with: $0.utf8) }), let told = JSONValue(line), told["device"] == nil
+        {
             return note(told)
         }
         switch format {
@@ -57,7 +61,9 @@ struct ReadingPrinter {
             try output.write(line)
             try output.write("\n")
         case .table, .csv, .line:
-            guard let row = JSONValue(line).flatMap(ReadingRow.init) else { return tell("a line that is no reading was left out") }
+            guard let row = JSONValue(line).flatMap(ReadingRow.init) else {
+                return tell("a line that is no reading was left out")
+            }
             switch format {
             case .csv: try output.line(row.csv)
             case .line: try output.line(row.lineProtocol)
@@ -73,9 +79,11 @@ struct ReadingPrinter {
         try output.flush()
     }
 
+    /// Ends what was begun; does nothing otherwise.
     mutating func end() throws {
+        guard hasBegun else { return }
         if format == .json { try output.write(count == 0 ? "]\n" : "\n]\n") }
-        if format == .table, count == 0, error == nil { tell("no readings") }
+        if format == .table, count == 0, failure == nil { tell("no readings") }
         try flush()
     }
 
@@ -85,9 +93,12 @@ struct ReadingPrinter {
     private static let marks = ["{\"error\"", "{\"note\"", "{\"dropped\""]
 
     private mutating func note(_ told: JSONValue) {
-        if let count = told["dropped"]?.integer { tell("\(count) readings are missing here: they came faster than they were read") }
+        if let count = told["dropped"]?.integer {
+            tell("\(count) readings are missing here: they came faster than they were read")
+        }
         if let text = told["note"]?.string { tell(text) }
-        if let text = told["error"]?.string { error = text + (told["hint"]?.string.map { "; \($0)" } ?? "") }
+        guard let text = told["error"]?.string else { return }
+        failure = Failure(.notWell, "the answer is not whole: \(text)" + (told["hint"]?.string.map { "; \($0)" } ?? ""))
     }
 
     private mutating func show(_ row: ReadingRow) throws {

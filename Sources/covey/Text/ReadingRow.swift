@@ -37,8 +37,11 @@ struct ReadingRow {
 
     /// RFC 4180, but for the line end, which is the system's. `time` is ISO 8601 in UTC.
     var csv: String {
-        [time.iso8601, String(time.rawValue), device, metric, value.plain, unit ?? "", quality, gateway, node, log, offset]
-            .map(Self.quotedForCSV).joined(separator: ",")
+        [
+            time.iso8601, String(time.rawValue), device, metric, value.plain, unit ?? "", quality, gateway, node, log,
+            offset,
+        ]
+        .map(Self.quotedForCSV).joined(separator: ",")
     }
 
     private static func quotedForCSV(_ text: String) -> String {

@@ -32,11 +32,16 @@ struct StatusText {
     // MARK: Sections
 
     private mutating func heading() {
-        let health = status["health"]?.string ?? "–"
-        let uptime = status["uptime_s"]?.double.flatMap { abs($0) < 1e9 ? "up " + Duration.seconds($0).text : nil } ?? "up –"
+        let health = cut(status["health"]?.string ?? "–", to: 12)
+        let uptime =
+            status["uptime_s"]?.double.flatMap { abs($0) < 1e9 ? "up " + Duration.seconds($0).text : nil } ?? "up –"
         let gateway = cut(printable(plain(status["gateway"])), to: terminal.width / 2)
         let version = cut(printable(plain(status["version"])), to: 16)
-        lines.append("\(gateway)  \(Tone(state: health).dressed(printable(health), terminal))  \(uptime)  covey \(version)")
+        let life = "\(uptime)  covey \(version)"
+        let isRoomy = columns(gateway) + columns(health) + columns(life) + 4 <= terminal.width
+        lines.append(
+            "\(gateway)  \(Tone(state: health).dressed(printable(health), terminal))" + (isRoomy ? "  " + life : ""))
+        if !isRoomy { lines.append(life) }
         lines.append(cut("node \(printable(plain(status["node"])))", to: terminal.width))
         for reason in status["reasons"]?.elements ?? [] {
             for (index, line) in wrapped(reason.plain, to: terminal.width - 4).enumerated() {
@@ -69,7 +74,9 @@ struct StatusText {
                 .map { "\($0) \(stream[$0]?.members.isEmpty == false ? plain(stream[$0]) : count(stream[$0]))" }
             paragraph("\(plain(stream["device"])): " + losses.joined(separator: "; "))
         }
-        if lossy.count > Self.lossyShown { paragraph("and \(lossy.count - Self.lossyShown) devices more: covey devices") }
+        if lossy.count > Self.lossyShown {
+            paragraph("and \(lossy.count - Self.lossyShown) devices more: covey devices")
+        }
     }
 
     private mutating func sinks() {
@@ -82,7 +89,8 @@ struct StatusText {
             table.rows.append(
                 [Cell(sink.name)]
                     + words.map { word in
-                        let isLoss = ["refused", "evicted", "damaged"].contains(word) && (total(sink.value[word]) ?? 0) > 0
+                        let isLoss =
+                            ["refused", "evicted", "damaged"].contains(word) && (total(sink.value[word]) ?? 0) > 0
                         return Cell(count(sink.value[word]), isLoss ? .warning : .plain)
                     })
         }
@@ -103,7 +111,8 @@ struct StatusText {
             var table = Table([.left("BROKER", least: 8), .left("STATE"), .left("ERROR", least: 8)], indent: 2)
             for broker in brokers {
                 table.rows.append([
-                    Cell(plain(broker["name"])), Cell(state: plain(broker["state"])), Cell(broker["error"]?.string ?? ""),
+                    Cell(plain(broker["name"])), Cell(state: plain(broker["state"])),
+                    Cell(broker["error"]?.string ?? ""),
                 ])
             }
             lines += table.lines(terminal)
@@ -118,11 +127,14 @@ struct StatusText {
         let ring = status["ring"]
         section("Ring")
         var parts = [
-            "\(plain(ring?["segments"])) segments, \(plain(ring?["free"])) free", "\(plain(ring?["readings"])) readings",
+            "\(plain(ring?["segments"])) segments, \(plain(ring?["free"])) free",
+            "\(plain(ring?["readings"])) readings",
             "oldest \(time(ring?["oldest_t"]))",
             "\(ring?["bytes_written"]?.integer.map { ByteCount($0).description } ?? "–") written",
         ]
-        for word in ["damaged", "retired"] where (total(ring?[word]) ?? 0) > 0 { parts.append("\(count(ring?[word])) \(word)") }
+        for word in ["damaged", "retired"] where (total(ring?[word]) ?? 0) > 0 {
+            parts.append("\(count(ring?[word])) \(word)")
+        }
         paragraph(parts.joined(separator: ", "))
         switch ring?["memory_only"] {
         case .flag(true)?: paragraph("in memory only: nothing reaches the disk")

@@ -47,13 +47,17 @@ struct Table {
         /// It keeps at least so many columns; `nil` where it never shrinks.
         let least: Int?
 
-        static func left(_ title: String, least: Int? = nil) -> Column { Column(title: title, isRight: false, least: least) }
+        static func left(_ title: String, least: Int? = nil) -> Column {
+            Column(title: title, isRight: false, least: least)
+        }
         static func right(_ title: String) -> Column { Column(title: title, isRight: true, least: nil) }
     }
 
     let columns: [Column]
     var rows: [[Cell]] = []
-    var indent = 0
+    let indent: Int
+    /// What is said below a row, by the row's index: long text that no column has room for.
+    private var notes: [Int: String] = [:]
 
     private static let gap = 2
 
@@ -68,7 +72,8 @@ struct Table {
             rows.reduce(covey.columns(columns[index].title)) { max($0, covey.columns($1[index].text)) }
         }
         while total(widths) > terminal.width {
-            let shrinkable = columns.indices.filter { index in columns[index].least.map { widths[index] > $0 } ?? false }
+            let shrinkable = columns.indices.filter { index in columns[index].least.map { widths[index] > $0 } ?? false
+            }
             // Nothing left that may shrink: the last column gives way, so that no line ever wraps.
             guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }) else {
                 guard let index = columns.indices.last(where: { widths[$0] > 1 }) else { break }
@@ -82,7 +87,20 @@ struct Table {
 
     func lines(_ terminal: Terminal) -> [String] {
         let widths = widths(terminal)
-        return [heading(widths, terminal)] + rows.map { line($0, widths, terminal) }
+        var lines = [heading(widths, terminal)]
+        for (index, row) in rows.enumerated() {
+            lines.append(line(row, widths, terminal))
+            guard let note = notes[index] else { continue }
+            let text = cut(String(repeating: " ", count: indent + Self.gap) + "! " + note, to: terminal.width)
+            lines.append(Tone.warning.dressed(text, terminal))
+        }
+        return lines
+    }
+
+    /// Says something below the last row; nothing if there is nothing.
+    mutating func note(_ text: String?) {
+        guard let text, !text.isEmpty else { return }
+        notes[rows.count - 1] = printable(text)
     }
 
     func heading(_ widths: [Int], _ terminal: Terminal) -> String {

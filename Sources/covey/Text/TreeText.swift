@@ -5,7 +5,8 @@ struct TreeText {
 
     private(set) var table = Table(
         [
-            .left("TREE", least: 16), .left("KIND", least: 6), .left("STATE"), .right("RESTARTS"), .left("LAST FAILURE", least: 8),
+            .left("TREE", least: 16), .left("KIND", least: 6), .left("STATE"), .right("RESTARTS"),
+            .left("LAST FAILURE", least: 8),
         ], indent: 2)
 
     init(_ root: JSONValue) {
@@ -17,7 +18,8 @@ struct TreeText {
         let failure = node["failure"]?.string ?? node["last_failure"]?.string
         let state = node["state"]?.string
         table.rows.append([
-            Cell(own + (node["id"]?.string ?? "–")), Cell(kind ?? "–", .dim), state.map { Cell(state: $0) } ?? Cell("–"),
+            Cell(own + (node["id"]?.string ?? "–")), Cell(kind ?? "–", .dim),
+            state.map { Cell(state: $0) } ?? Cell("–"),
             Cell(node["restarts"]?.plain ?? "–"), Cell(failure ?? ""),
         ])
         let children = node["children"]?.elements ?? []
@@ -28,14 +30,17 @@ struct TreeText {
             add(child, own: below + (isLast ? "└─ " : "├─ "), below: below + (isLast ? "   " : "│  "))
         }
         if hidden > 0 {
-            table.rows.append([Cell(below + "└─ … \(hidden) more"), Cell(""), Cell(state: "running"), Cell(""), Cell("")])
+            table.rows.append([
+                Cell(below + "└─ … \(hidden) more"), Cell(""), Cell(state: "running"), Cell(""), Cell(""),
+            ])
         }
     }
 
     private static func worthShowing(_ children: [JSONValue]) -> [JSONValue] {
         guard children.count > healthyShown else { return children }
         let troubled = children.filter { child in
-            child["state"]?.string != "running" || (child["restarts"]?.integer ?? 0) > 0 || !(child["children"]?.elements ?? []).isEmpty
+            child["state"]?.string != "running" || (child["restarts"]?.integer ?? 0) > 0
+                || !(child["children"]?.elements ?? []).isEmpty
         }
         return troubled.isEmpty ? Array(children.prefix(3)) : troubled
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Model
+import RingLog
 import TOMLConfiguration
 
 struct CheckCommand: ParsableCommand {
@@ -22,8 +23,22 @@ struct CheckCommand: ParsableCommand {
             throw ExitCode(Failure.Code.notWell.rawValue)
         case .success(let configuration):
             for note in configuration.notes { tell(note.text(path: config)) }
-            try output.write(show ? configuration.describe() : "\(config): no faults\n")
+            if show {
+                try output.write(configuration.describe())
+            } else {
+                try output.line("\(config): no faults")
+                for line in Self.capacity(configuration.storage.ringSize) { try output.line(line) }
+            }
             try output.flush()
         }
+    }
+
+    /// How long an outage of the sinks the ring outlasts, at some rates.
+    private static func capacity(_ ring: ByteCount) -> [String] {
+        ["a ring of \(ring) holds what comes in while nothing can be uploaded, for about"]
+            + [1, 10, 100, 1000].map { rate in
+                let hours = RingCapacity.hours(ringBytes: Int(ring.rawValue), readingsPerSecond: Double(rate))
+                return "  \(Int(hours.rounded())) h at \(rate) reading\(rate == 1 ? "" : "s") per second"
+            }
     }
 }

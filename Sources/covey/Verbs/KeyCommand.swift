@@ -7,7 +7,8 @@ struct KeyCommand: ParsableCommand {
 
     struct Generate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "generate", abstract: "Writes 32 random bytes, in hexadecimal, to a new file that only its owner may read.")
+            commandName: "generate",
+            abstract: "Writes 32 random bytes, in hexadecimal, to a new file that only its owner may read.")
 
         @Argument(help: ArgumentHelp("The file to make; one that is there is left alone.", valueName: "file"))
         var path: String
@@ -27,13 +28,17 @@ struct KeyCommand: ParsableCommand {
             }
             defer { close(descriptor) }
             let bytes = Array((text + "\n").utf8)
-            guard fchmod(descriptor, 0o600) == 0, write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
+            guard fchmod(descriptor, 0o600) == 0, write(descriptor, bytes, bytes.count) == bytes.count,
+                fsync(descriptor) == 0
+            else {
                 let failure = failed(path)
                 unlink(path)
                 throw failure
             }
         }
 
-        private func failed(_ what: String) -> Failure { Failure(.notWell, "\(what): \(String(cString: strerror(errno)))") }
+        private func failed(_ what: String) -> Failure {
+            Failure(.notWell, "\(what): \(String(cString: strerror(errno)))")
+        }
     }
 }

@@ -41,7 +41,9 @@ struct UploadsCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try list(daemon, "/v1/uploads", asJSON: json, empty: "no uploads are configured") { ListText.uploads($0, now: $1) }
+        try list(daemon, "/v1/uploads", asJSON: json, empty: "no uploads are configured") {
+            ListText.uploads($0, now: $1)
+        }
     }
 }
 
@@ -55,7 +57,9 @@ struct PeersCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try list(daemon, "/v1/peers", asJSON: json, empty: "no peers: this gateway stands alone") { peers, _ in ListText.peers(peers) }
+        try list(daemon, "/v1/peers", asJSON: json, empty: "no peers: this gateway stands alone") { peers, _ in
+            ListText.peers(peers)
+        }
     }
 }
 
@@ -63,7 +67,8 @@ struct LatestCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "latest", abstract: "The newest reading of each series.")
 
-    @Argument(help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
+    @Argument(
+        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
     var globs: [String] = []
 
     @OptionGroup var daemon: DaemonOptions
@@ -72,6 +77,8 @@ struct LatestCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try list(daemon, target("/v1/latest", globs: globs), asJSON: json, empty: "no readings") { ListText.latest($0, now: $1) }
+        try list(daemon, target("/v1/latest", globs: globs), asJSON: json, empty: "no readings") {
+            ListText.latest($0, now: $1)
+        }
     }
 }

@@ -10,7 +10,8 @@ struct QueryCommand: ParsableCommand {
             the range begins with the oldest reading held.
             """)
 
-    @Argument(help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
+    @Argument(
+        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
     var globs: [String] = []
 
     @Option(help: ArgumentHelp("From this time on, itself included.", valueName: "time"))
@@ -25,28 +26,35 @@ struct QueryCommand: ParsableCommand {
     @Option(help: "table, json (one array), csv, or line (InfluxDB line protocol).")
     var format = ReadingFormat.table
 
+    @Option(help: ArgumentHelp("Read the ring of a stopped gateway in its data_dir, without a daemon.", valueName: "dir"))
+    var dataDir: String?
+
     @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
+        if dataDir != nil, daemon.socket != nil { throw ValidationError("--data-dir asks no daemon: leave out --socket") }
     }
 
     func run() throws {
         let request = try request(now: .now)
         var printer = ReadingPrinter(format, to: Output(), terminal: .current)
-        var failure: (any Error)?
-        try printer.begin()
         do {
-            try daemon.client.lines(request.target) { try printer.take($0) }
-        } catch let error as ReaderGone {
-            throw error
-        } catch {
+            if let dataDir {
+                let ring = try StoppedRing(directory: dataDir)
+                ring.findings.forEach(tell)
+                try printer.begin()
+                try ring.read(request) { try printer.take($0) }
+            } else {
+                try daemon.client.lines(request.target, begin: { try printer.begin() }, line: { try printer.take($0) })
+            }
+            try printer.end()
+        } catch let failure as Failure {
             // What came before stays whole: the array is closed, then the failure is told.
-            failure = error
+            try printer.end()
+            throw printer.failure ?? failure
         }
-        try printer.end()
-        if let failure { throw failure }
-        if let error = printer.error { throw Failure(.notWell, "the answer is not whole: \(error)") }
+        if let failure = printer.failure { throw failure }
     }
 
     private func request(now: Milliseconds) throws -> QueryRequest {

@@ -14,7 +14,9 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         let bytes = try daemon.client.get("/v1/status")
-        guard let status = JSONValue(bytes) else { throw Failure(.noDaemon, "what answers at the socket is no covey daemon") }
+        guard let status = JSONValue(bytes) else {
+            throw Failure(.noDaemon, "what answers at the socket is no covey daemon")
+        }
         let output = Output()
         if json {
             try output.write(bytes)

@@ -5,7 +5,8 @@ struct TailCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail", abstract: "Readings as they are stored, until Ctrl-C.")
 
-    @Argument(help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
+    @Argument(
+        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
     var globs: [String] = []
 
     @OptionGroup var daemon: DaemonOptions
@@ -17,18 +18,14 @@ struct TailCommand: ParsableCommand {
         // Ending it is how one is done with it. Nothing is open but the socket, and whole lines are written at once.
         for number in [SIGINT, SIGTERM] { signal(number) { _ in _exit(0) } }
         var printer = ReadingPrinter(json ? .jsonLines : .table, to: Output(), terminal: .current)
-        try printer.begin()
         do {
-            try daemon.client.lines(target("/v1/tail", globs: globs)) {
-                try printer.take($0)
-            } pause: {
-                try printer.flush()
-            }
+            try daemon.client.lines(
+                target("/v1/tail", globs: globs), begin: { try printer.begin() }, line: { try printer.take($0) },
+                pause: { try printer.flush() })
         } catch let failure as Failure {
             try printer.flush()
-            throw failure
+            throw printer.failure ?? failure
         }
-        try printer.flush()
-        throw Failure(.noDaemon, printer.error ?? "the daemon ended the stream; did it stop?")
+        throw printer.failure ?? Failure(.noDaemon, "the daemon ended the stream; did it stop?")
     }
 }

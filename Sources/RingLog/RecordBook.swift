@@ -1,0 +1,108 @@
+import LogFormat
+import Model
+
+/// The small records: latest values, what of them is not yet durable, and what a new segment must repeat.
+struct RecordBook: Sendable {
+    private(set) var values: [StateKey: [UInt8]] = [:]
+    private var valueBytes = 0
+    /// Puts not yet in a block, oldest first. A key put again keeps its place: its newest value goes at that turn.
+    private var dirtyStates: [(key: StateKey, version: UInt64)] = []
+    private var dirtyKeys: Set<StateKey> = []
+    private(set) var version: UInt64 = 0
+    /// Gaps, logs and anchors not yet in a block.
+    var dirty: [Record] = []
+    /// What of the present segment's snapshot is still to be written, next one last.
+    var snapshot: [SnapshotItem] = []
+
+    private(set) var marks: [DeliveryMark] = []
+    private(set) var markSet: Set<DeliveryMark> = []
+    var mostMarks = 4096
+    /// Marks repeated in a new segment: more than a broker keeps in flight, and few enough to cost little.
+    static let marksRepeated = 1024
+
+    enum SnapshotItem: Sendable {
+        case record(Record)
+        /// Written with the value it then has.
+        case state(StateKey)
+    }
+
+    mutating func put(_ key: StateKey, _ value: [UInt8], mostBytes: Int) throws(RingError) -> UInt64 {
+        let old = values[key].map { Record.state(key, $0).mostBytes } ?? 0
+        let bytes = valueBytes - old + Record.state(key, value).mostBytes
+        guard bytes <= mostBytes else { throw .tooManyStates }
+        valueBytes = bytes
+        values[key] = value
+        version += 1
+        if dirtyKeys.insert(key).inserted { dirtyStates.append((key, version)) }
+        return version
+    }
+
+    mutating func recover(_ key: StateKey, _ value: [UInt8]) {
+        valueBytes += Record.state(key, value).mostBytes - (values[key].map { Record.state(key, $0).mostBytes } ?? 0)
+        values[key] = value
+    }
+
+    mutating func remember(_ mark: DeliveryMark) {
+        guard markSet.insert(mark).inserted else { return }
+        marks.append(mark)
+        guard marks.count > mostMarks + mostMarks / 4 else { return }
+        for old in marks.prefix(marks.count - mostMarks) { markSet.remove(old) }
+        marks.removeFirst(marks.count - mostMarks)
+    }
+
+    var hasDirty: Bool { !dirty.isEmpty || !dirtyStates.isEmpty }
+    /// All puts up to this one have been in a block that was cut.
+    var cutVersion: UInt64 { dirtyStates.first.map { $0.version - 1 } ?? version }
+
+    /// What one block took.
+    struct Taken: Sendable {
+        var records: [Record] = []
+        var states: [(key: StateKey, version: UInt64)] = []
+        var snapshot: [SnapshotItem] = []
+    }
+
+    /// Moves as much into `builder` as fits its first part, so that readings are never starved.
+    mutating func fill(_ builder: inout BlockBuilder, share: Double) -> Taken {
+        var taken = Taken()
+        while let record = dirty.first, builder.add(record, share: share) {
+            taken.records.append(record)
+            dirty.removeFirst()
+        }
+        var count = 0
+        for (key, version) in dirtyStates {
+            guard let value = values[key], builder.add(.state(key, value), share: share) else { break }
+            taken.states.append((key, version))
+            dirtyKeys.remove(key)
+            count += 1
+        }
+        dirtyStates.removeFirst(count)
+        while let item = snapshot.last {
+            let record: Record
+            switch item {
+            case .record(let given): record = given
+            case .state(let key): record = .state(key, values[key] ?? [])
+            }
+            guard builder.add(record, share: share) else { break }
+            taken.snapshot.append(snapshot.removeLast())
+        }
+        return taken
+    }
+
+    /// Nothing of it became durable.
+    mutating func putBack(_ taken: Taken, snapshotToo: Bool) {
+        dirty = taken.records + dirty
+        let again = Set(taken.states.map { $0.key })
+        dirtyStates = taken.states + dirtyStates.filter { !again.contains($0.key) }
+        dirtyKeys.formUnion(again)
+        if snapshotToo { snapshot.append(contentsOf: taken.snapshot.reversed()) }
+    }
+
+    mutating func startSnapshot(logs: [LogRecord], gaps: [Gap], anchors: [ClockAnchor]) {
+        var items: [SnapshotItem] = logs.map { .record(.log($0)) }
+        items += gaps.map { .record(.gap($0)) }
+        items += anchors.map { .record(.anchor($0)) }
+        items += values.keys.sorted().map { .state($0) }
+        items += marks.suffix(Self.marksRepeated).map { .record(.mark($0)) }
+        snapshot = items.reversed()
+    }
+}

@@ -1,0 +1,241 @@
+import Environment
+import LogFormat
+import Model
+
+// What a segment's place shows at the start, and what is made of it. `probe`: what lies where the first block belongs.
+//
+// | header                        | probe           | the segment is                                                     |
+// |-------------------------------|-----------------|--------------------------------------------------------------------|
+// | blank                         | no block        | never used                                                         |
+// | blank or spoiled              | block of ours   | used; its header is lost, its blocks say the rest                  |
+// | spoiled                       | no block        | unreadable; used anew, its readings show as holes                  |
+// | ours, generation seen already | -               | a copy: the one that lies where its header says stays              |
+// | ours, for another place       | -               | moved: serves from where it is                                     |
+// | ours                          | -               | used                                                               |
+// | another ring's                | -               | left alone                                                         |
+// | newer version, any segment    | -               | reason to stop: the newer program knows better                     |
+
+/// Opens a ring: finds out what each segment is, reads as little as that takes, and names what it cannot use.
+struct Recovery {
+    let disk: any Disk
+    let options: RingOptions
+    let isReadOnly: Bool
+    var report = RecoveryReport()
+    private var found: [Found] = []
+
+    /// A used segment.
+    struct Found {
+        let segment: Int
+        let kind: SegmentKind
+        let generation: UInt64
+        /// `nil` where the header is lost.
+        let header: SegmentHeader?
+        var scan: SegmentScan?
+        var footer: Footer?
+    }
+
+    init(disk: any Disk, options: RingOptions, isReadOnly: Bool) {
+        self.disk = disk
+        self.options = options
+        self.isReadOnly = isReadOnly
+    }
+
+    private var geometry: Geometry { options.geometry }
+    private var count: Int { min(disk.size / geometry.segmentBytes, Geometry.mostSegments) }
+
+    mutating func run(newStore: StoreID) throws(RingError) -> RingLog {
+        guard count >= Geometry.fewestSegments else { throw .tooSmall(segments: count) }
+        var headers: [SegmentHeaderState] = []
+        for segment in 0..<count {
+            headers.append(readHeader(segment))
+            if case .newer(let version) = headers[segment] { throw .newerVersion(found: version) }
+        }
+        guard let store = mainStore(headers) else {
+            try checkBlank(headers)
+            report.created = true
+            let blank = Segment(state: .blank(zeroed: 0), kind: .hot, generation: 0)
+            return RingLog(
+                options: options, store: newStore, segments: Array(repeating: blank, count: count),
+                isReadOnly: isReadOnly)
+        }
+        try checkGeometry(headers, store: store)
+        var states = classify(headers, store: store)
+        dropCopies(&states)
+        found.sort { $0.generation < $1.generation }
+        readSegments(store: store)
+        var ring = RingLog(options: options, store: store, segments: states, isReadOnly: isReadOnly)
+        ring.generation = found.last?.generation ?? 0
+        ring.recover(found, report: &report)
+        if !isReadOnly { settle(&ring) }
+        return ring
+    }
+
+    // MARK: Headers
+
+    private mutating func read(_ position: Int, _ count: Int, segment: Int) -> [UInt8]? {
+        report.reads += 1
+        do {
+            return try disk.read(at: position, count: count)
+        } catch {
+            report.findings.append(.diskError(segment: segment, message: error.message))
+            return nil
+        }
+    }
+
+    private mutating func readHeader(_ segment: Int) -> SegmentHeaderState {
+        guard let bytes = read(segment * geometry.segmentBytes, Geometry.headerBytes, segment: segment) else {
+            return .unreadable
+        }
+        return SegmentHeaderState.read(bytes)
+    }
+
+    /// The ring that most segments belong to, the later one where there are as many.
+    private func mainStore(_ headers: [SegmentHeaderState]) -> StoreID? {
+        var stores: [(store: StoreID, count: Int, newest: UInt64)] = []
+        for case .found(let header, _) in headers {
+            if let index = stores.firstIndex(where: { $0.store == header.store }) {
+                stores[index].count += 1
+                stores[index].newest = max(stores[index].newest, header.generation)
+            } else {
+                stores.append((header.store, 1, header.generation))
+            }
+        }
+        return stores.max { ($0.count, $0.newest) < ($1.count, $1.newest) }?.store
+    }
+
+    /// Throws where the disk holds something, though no ring.
+    private mutating func checkBlank(_ headers: [SegmentHeaderState]) throws(RingError) {
+        for (segment, header) in headers.enumerated() {
+            guard header == .blank else { throw .notARing("segment \(segment) holds something else") }
+            let position = segment * geometry.segmentBytes + Geometry.headerBytes
+            guard let bytes = read(position, Geometry.unit, segment: segment) else { continue }
+            guard bytes.allSatisfy({ $0 == 0 }) else {
+                throw .notARing("the headers are gone, and segment \(segment) holds something")
+            }
+        }
+    }
+
+    private mutating func checkGeometry(_ headers: [SegmentHeaderState], store: StoreID) throws(RingError) {
+        var most = count
+        for case .found(let header, _) in headers where header.store == store {
+            guard header.geometry == geometry else {
+                throw .otherGeometry(
+                    "\(header.geometry.segmentBytes) bytes each, blocks of \(header.geometry.blockBytes)")
+            }
+            most = max(most, header.segments)
+        }
+        if most > count { report.findings.append(.truncated(segments: count, expected: most)) }
+    }
+
+    private mutating func classify(_ headers: [SegmentHeaderState], store: StoreID) -> [Segment] {
+        var states: [Segment] = []
+        for (segment, header) in headers.enumerated() {
+            let unused = Segment(state: .blank(zeroed: 0), kind: .hot, generation: 0)
+            switch header {
+            case .found(let header, _) where header.store != store:
+                report.findings.append(.foreignSegment(segment: segment))
+                states.append(Segment(state: .setAside, kind: header.kind, generation: header.generation))
+            case .found(let header, let spoiled):
+                if spoiled > 0 { report.findings.append(.headerCopySpoiled(segment: segment)) }
+                if header.index != segment {
+                    report.findings.append(.segmentMoved(segment: segment, from: header.index))
+                }
+                found.append(Found(segment: segment, kind: header.kind, generation: header.generation, header: header))
+                states.append(Segment(state: .sealed, kind: header.kind, generation: header.generation))
+            case .blank, .unreadable, .newer:
+                if let probed = probe(segment, store: store) {
+                    report.findings.append(.headerLost(segment: segment))
+                    found.append(probed)
+                    states.append(Segment(state: .sealed, kind: probed.kind, generation: probed.generation))
+                } else {
+                    if header != .blank { report.findings.append(.segmentUnreadable(segment: segment)) }
+                    states.append(unused)
+                }
+            }
+        }
+        return states
+    }
+
+    /// Looks for a block where the first one belongs.
+    private mutating func probe(_ segment: Int, store: StoreID) -> Found? {
+        let position = segment * geometry.segmentBytes + Geometry.headerBytes
+        guard let first = read(position, Geometry.unit, segment: segment) else { return nil }
+        let limit = geometry.blockBytes / Geometry.unit
+        guard case .broken = BlockState.read(first, at: 0, store: store, limit: limit) else {
+            if case .whole(let header, _) = BlockState.read(first, at: 0, store: store, limit: limit) {
+                return found(segment, header)
+            }
+            return nil
+        }
+        guard let all = read(position, geometry.blockBytes, segment: segment),
+            case .whole(let header, _) = BlockState.read(all, at: 0, store: store, limit: limit)
+        else { return nil }
+        return found(segment, header)
+    }
+
+    private func found(_ segment: Int, _ header: BlockHeader) -> Found {
+        Found(
+            segment: segment, kind: header.kind == .cold ? .cold : .hot, generation: header.generation, header: nil)
+    }
+
+    /// Of several segments with one generation, the one in its own place stays, else the first.
+    private mutating func dropCopies(_ states: inout [Segment]) {
+        var kept: [UInt64: Int] = [:]
+        for item in found {
+            let isHome = item.header?.index == item.segment
+            if kept[item.generation] == nil || isHome { kept[item.generation] = item.segment }
+        }
+        for item in found {
+            guard let original = kept[item.generation], original != item.segment else { continue }
+            report.findings.append(.segmentCopied(segment: item.segment, of: original))
+            states[item.segment] = Segment(state: .free, kind: item.kind, generation: 0)
+        }
+        found.removeAll { kept[$0.generation] != $0.segment }
+    }
+
+    // MARK: Blocks
+
+    /// Scans the newest hot segments, until two have been and one of them repeats all small records, and whatever has no
+    /// footer; reads the footers of the others.
+    private mutating func readSegments(store: StoreID) {
+        var hotScanned = 0
+        var hasSnapshot = false
+        for index in found.indices.reversed() {
+            let item = found[index]
+            let reader = SegmentReader(disk: disk, store: store, geometry: geometry, tables: [:])
+            report.reads += 2
+            found[index].footer = (try? reader.footer(segment: item.segment, generation: item.generation)) ?? nil
+            let mustScan = item.kind == .hot && (hotScanned < 2 || !hasSnapshot)
+            guard mustScan || found[index].footer == nil || item.header == nil else { continue }
+            guard let bytes = read(item.segment * geometry.segmentBytes, geometry.segmentBytes, segment: item.segment)
+            else { continue }
+            let scan = SegmentScan(bytes, store: store, generation: item.generation, geometry: geometry)
+            found[index].scan = scan
+            if item.kind == .hot {
+                hotScanned += 1
+                hasSnapshot = hasSnapshot || scan.hasSnapshot
+            }
+            name(scan, segment: item.segment)
+            let isNewest = !found[(index + 1)...].contains { $0.kind == item.kind }
+            if found[index].footer == nil, !isNewest { report.findings.append(.footerLost(segment: item.segment)) }
+        }
+    }
+
+    private mutating func name(_ scan: SegmentScan, segment: Int) {
+        for unit in scan.damaged { report.findings.append(.blockDamaged(segment: segment, unit: unit)) }
+        for unit in scan.breaks { report.findings.append(.chainBroken(segment: segment, unit: unit)) }
+        for unit in scan.misplaced { report.findings.append(.blockMisplaced(segment: segment, unit: unit)) }
+        if let unit = scan.tornTail { report.findings.append(.tornTail(segment: segment, unit: unit)) }
+    }
+
+    /// What was read may only be in the page cache of a process that was killed: it counts as stored after a sync.
+    private mutating func settle(_ ring: inout RingLog) {
+        do {
+            try disk.sync()
+            ring.resume(found)
+        } catch {
+            report.findings.append(.syncFailed(message: error.message))
+        }
+        ring.freeEmpty()
+    }
+}

@@ -1,0 +1,219 @@
+package import Environment
+import LogFormat
+import Model
+
+extension RingLog {
+    /// Whether ``cut(now:using:)`` would find something to write.
+    package var hasWork: Bool {
+        !isReadOnly && inFlight == nil
+            && (!waiting.isEmpty || records.hasDirty || !records.snapshot.isEmpty || hasBackgroundWork)
+    }
+
+    /// While commits are given up, when to try again.
+    package var retryAt: MonotonicInstant? { health.retryAt }
+
+    /// Readings or small records that no plan has taken yet.
+    private var hasContent: Bool { !waiting.isEmpty || records.hasDirty || !records.snapshot.isEmpty }
+
+    /// Puts the next commit together: at most one block, and background work beside it. `nil` while a plan is outstanding,
+    /// while pausing after failures, and where there is nothing to do or no place to do it.
+    package mutating func cut(
+        now: MonotonicInstant, using random: inout some RandomNumberGenerator
+    ) -> WritePlan? {
+        guard hasWork, health.retryAt.map({ now >= $0 }) ?? true else { return nil }
+        if !waiting.isEmpty, currentLog == nil { mintLog(using: &random) }
+        keepRoom()
+        let before = (hot: hot, segments: segments)
+        var writes: [(position: Int, bytes: [UInt8])] = []
+        var content = Content()
+        if hasContent {
+            guard let made = commitBlock(&writes, now: now) else { return nil }
+            content = made
+        }
+        let background = takeBackground()
+        for write in background { writes.append((write.position, write.bytes)) }
+        guard !writes.isEmpty else { return nil }
+        return send(writes, content, background, before: before)
+    }
+
+    /// What one commit's block took, and what had to be opened for it.
+    struct Content {
+        var block: (unit: Int, block: EncodedBlock)?
+        var items: [Waiting.Item] = []
+        var taken = RecordBook.Taken()
+        var endsSnapshot = false
+        var hasRolled = false
+    }
+
+    private mutating func mintLog(using random: inout some RandomNumberGenerator) {
+        var log = LogID(using: &random)
+        while indexes[log] != nil { log = LogID(using: &random) }
+        currentLog = log
+        logOrder.append(log)
+        indexes[log] = LogIndex()
+        indexes[log]?.isClosed = false
+        for known in logOrder.suffix(2) {
+            guard let index = indexes[known] else { continue }
+            records.dirty.append(.log(LogRecord(log: known, end: Offset(index.end), isClosed: index.isClosed)))
+        }
+    }
+
+    private mutating func send(
+        _ writes: [(position: Int, bytes: [UInt8])], _ content: Content, _ background: [BackgroundWrite],
+        before: (hot: Head?, segments: [Segment])
+    ) -> WritePlan {
+        // What leaves may be overwritten once every record of it is durable, which it is when none is left behind.
+        let frees = records.dirty.isEmpty ? segments.indices.filter { segments[$0].state == .leaving } : []
+        var touches: Set<Int> = Set(background.map { $0.segment })
+        if content.block != nil, let hot { touches.insert(hot.segment) }
+        let plan = WritePlan(
+            id: newPlanID(), writes: writes, readings: content.block?.block.readings ?? 0)
+        inFlight = InFlight(
+            id: plan.id, block: content.block, items: content.items, taken: content.taken,
+            endsSnapshot: content.endsSnapshot, background: background, frees: frees, version: records.cutVersion,
+            touches: touches.sorted(), hotBefore: before.hot, segmentsBefore: before.segments,
+            hasRolled: content.hasRolled, bytes: plan.bytes)
+        return plan
+    }
+
+    /// Builds the block in the open segment, or in the next one where it does not fit; `nil` where there is no place.
+    private mutating func commitBlock(
+        _ writes: inout [(position: Int, bytes: [UInt8])], now: MonotonicInstant
+    ) -> Content? {
+        var content = Content()
+        if hot == nil {
+            guard roll(&writes, now: now) else { return nil }
+            content.hasRolled = true
+        }
+        if fillBlock(&content, &writes, spare: 1) { return content }
+        if canRoll {
+            guard !content.hasRolled, roll(&writes, now: now) else { return nil }
+            content.hasRolled = true
+            return fillBlock(&content, &writes, spare: 1) ? content : nil
+        }
+        // Nothing is free before the record of what leaves is durable: that is what the spare unit is kept for.
+        if !records.dirty.isEmpty, fillBlock(&content, &writes, spare: 0, recordsOnly: true) { return content }
+        if options.retention == .dropOldest, !segments.contains(where: { $0.state == .leaving }) {
+            enterMemoryOnly("no usable segment is left", now: now)
+        }
+        return nil
+    }
+
+    /// Whether everything fit that had to; else nothing has been taken.
+    private mutating func fillBlock(
+        _ content: inout Content, _ writes: inout [(position: Int, bytes: [UInt8])], spare: Int,
+        recordsOnly: Bool = false
+    ) -> Bool {
+        guard var head = hot else { return false }
+        let geometry = options.geometry
+        guard head.room(geometry) >= (spare + 2) * Geometry.unit else { return false }
+        var builder = head.builder(geometry, spare: spare)
+        let snapshotWasOpen = !records.snapshot.isEmpty
+        var items: [Waiting.Item] = []
+        let mustFit = !recordsOnly && !waiting.isEmpty
+        // A large entry may not fit beside records; it then goes first, and the records take what it leaves.
+        var taken = records.fill(&builder, share: mustFit ? 0.5 : 1)
+        takeEntries(&builder, &items, recordsOnly)
+        if mustFit, items.isEmpty {
+            records.putBack(taken, snapshotToo: true)
+            builder = head.builder(geometry, spare: spare)
+            takeEntries(&builder, &items, recordsOnly)
+            guard !items.isEmpty else { return false }
+            taken = records.fill(&builder, share: 1)
+        }
+        guard !builder.isEmpty else { return false }
+        content.endsSnapshot = snapshotWasOpen && records.snapshot.isEmpty
+        if !head.hasHeader {
+            writes.append((segmentStart(head.segment), header(for: head, kind: .hot).encoded()))
+            head.hasHeader = true
+        }
+        let place = head.take(builder, kind: .hot, endsSnapshot: content.endsSnapshot, store: store)
+        writes.append((segmentStart(head.segment) + place.unit * Geometry.unit, place.block.bytes))
+        content.block = place
+        content.items = items
+        content.taken = taken
+        hot = head
+        return true
+    }
+
+    private mutating func takeEntries(
+        _ builder: inout BlockBuilder, _ items: inout [Waiting.Item], _ recordsOnly: Bool
+    ) {
+        guard !recordsOnly, let currentLog else { return }
+        while let item = waiting.first,
+            builder.add(item.readings, log: currentLog, first: item.first, mark: item.mark)
+        {
+            items.append(waiting.removeFirst())
+        }
+    }
+
+    /// Seals the open segment and opens another, writing both as part of the plan. `false` where none is usable.
+    private mutating func roll(
+        _ writes: inout [(position: Int, bytes: [UInt8])], now: MonotonicInstant
+    ) -> Bool {
+        guard let next = takeFree(kind: .hot) else {
+            if options.retention == .dropOldest { enterMemoryOnly("no usable segment is left", now: now) }
+            return false
+        }
+        if let old = hot {
+            let footer = Footer(blocks: old.blocks, table: old.dictionary.table).encoded(
+                store: store, generation: old.generation, geometry: options.geometry)
+            precondition(
+                footer.position >= old.unit * Geometry.unit,
+                "a footer from \(footer.position) on would overwrite blocks up to unit \(old.unit)")
+            writes.append((segmentStart(old.segment) + footer.position, footer.bytes))
+            segments[old.segment].state = .sealed
+            keepTable(old.segment, old.generation, old.dictionary.table)
+        }
+        forgetFinishedLogs()
+        hot = Head(segment: next, generation: segments[next].generation)
+        startSnapshot()
+        return true
+    }
+
+    func header(for head: Head, kind: SegmentKind) -> SegmentHeader {
+        SegmentHeader(
+            store: store, kind: kind, generation: head.generation, index: head.segment, segments: segments.count,
+            geometry: options.geometry, log: currentLog ?? LogID(0), next: nextOffset)
+    }
+
+    func segmentStart(_ segment: Int) -> Int { segment * options.geometry.segmentBytes }
+
+    mutating func startSnapshot() {
+        var logRecords: [LogRecord] = []
+        var gaps: [Gap] = []
+        for log in logOrder {
+            guard let index = indexes[log] else { continue }
+            let end = log == currentLog ? durableEnd.rawValue : index.end
+            logRecords.append(LogRecord(log: log, end: Offset(end), isClosed: index.isClosed))
+            gaps.append(contentsOf: index.gaps)
+        }
+        records.startSnapshot(logs: logRecords, gaps: gaps, anchors: clocks.anchors)
+    }
+
+    /// Logs that hold nothing any more are forgotten, but for the newest of them.
+    private mutating func forgetFinishedLogs() {
+        let finished = logOrder.filter { log in
+            log != currentLog && (indexes[log].map { $0.entries.isEmpty } ?? true)
+        }
+        guard finished.count > Self.finishedLogsKept else { return }
+        let gone = Set(finished.prefix(finished.count - Self.finishedLogsKept))
+        logOrder.removeAll { gone.contains($0) }
+        for log in finished where gone.contains(log) { indexes[log] = nil }
+    }
+
+    mutating func keepTable(_ segment: Int, _ generation: UInt64, _ table: SeriesTable) {
+        tables.removeAll { $0.segment == segment }
+        tables.append((segment, generation, table))
+        if tables.count > Self.tablesKept { tables.removeFirst() }
+    }
+
+    mutating func enterMemoryOnly(_ reason: String, now: MonotonicInstant) {
+        if health.memoryOnly == nil {
+            health.memoryOnly = reason
+            pendingEvents.append(.memoryOnly(reason: reason))
+        }
+        health.failuresInRow += 1
+        health.retryAt = now.advanced(by: health.pause)
+    }
+}

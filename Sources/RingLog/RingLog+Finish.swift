@@ -1,0 +1,124 @@
+package import Environment
+import LogFormat
+import Model
+
+extension RingLog {
+    /// Takes the result of a plan in. An `id` that is not outstanding is a fault of the caller.
+    package mutating func finished(
+        _ id: WritePlan.ID, _ result: Result<Void, DiskError>, now: MonotonicInstant
+    ) -> [RingEvent] {
+        guard let plan = inFlight, plan.id == id else {
+            preconditionFailure("plan \(id) is finished, outstanding is \(inFlight.map { "\($0.id)" } ?? "none")")
+        }
+        inFlight = nil
+        switch result {
+        case .success: return succeeded(plan)
+        case .failure(let error): return failed(plan, error, now: now)
+        }
+    }
+
+    private mutating func succeeded(_ plan: InFlight) -> [RingEvent] {
+        var events: [RingEvent] = []
+        if health.memoryOnly != nil { events.append(.durableAgain) }
+        health = Health()
+        counters.commits += 1
+        counters.bytesWritten += plan.bytes
+        if let (unit, block) = plan.block, let segment = hot?.segment {
+            for run in block.runs {
+                insert(run, segment: segment, unit: unit, units: block.units)
+                if run.log == currentLog { durableEnd = max(durableEnd, run.range.upperBound) }
+            }
+            if !block.runs.isEmpty {
+                hot?.blocks.append(BlockEntry(unit: unit, units: block.units, runs: block.runs))
+            }
+            counters.readingsStored += block.readings
+            if plan.endsSnapshot { segments[segment].hasSnapshot = true }
+        }
+        for item in plan.items {
+            guard let mark = item.mark else { continue }
+            waiting.forget(mark)
+            records.remember(mark)
+        }
+        for segment in plan.frees where segments[segment].state == .leaving { segments[segment].state = .free }
+        for write in plan.background { settle(write) }
+        settleCold()
+        freeEmpty()
+        events.append(.durable(log: currentLog, upTo: durableEnd, stateVersion: plan.version))
+        return events + takeEvents()
+    }
+
+    /// Adds a run to the index and to its segment's count.
+    mutating func insert(_ run: Run, segment: Int, unit: Int, units: Int) {
+        let entry = IndexEntry(
+            first: run.first.rawValue, earliest: run.earliest.rawValue, latest: run.latest.rawValue,
+            count: UInt32(run.count), segment: UInt16(segment), unit: UInt16(unit), units: UInt8(units),
+            isTrusted: run.isTrusted)
+        segments[segment].held += indexes[run.log, default: LogIndex()].insert(entry)
+    }
+
+    /// All merged blocks are durable: the cold segment goes on from behind them.
+    private mutating func settleCold() {
+        guard background.queue.isEmpty, !background.isMerging, let head = background.headAfter else { return }
+        if background.sealsCold {
+            segments[head.segment].state = .sealed
+            keepTable(head.segment, head.generation, head.dictionary.table)
+            cold = nil
+        } else {
+            cold = head
+        }
+        background = Background()
+    }
+
+    private mutating func failed(_ plan: InFlight, _ error: DiskError, now: MonotonicInstant) -> [RingEvent] {
+        var events: [RingEvent] = [.failed(error)]
+        counters.failedCommits += 1
+        waiting.putBack(plan.items)
+        records.putBack(plan.taken, snapshotToo: true)
+        dropBackground()
+        if error.code == .failed || error.code == .outOfRange {
+            for segment in plan.touches {
+                segments[segment].state = .retired
+                events.append(.retired(segment: segment, reason: error.message))
+            }
+            // Half-written or not, no block follows there; the next commit opens another segment and repeats everything.
+            if plan.block != nil { hot = nil }
+            if let cold, plan.touches.contains(cold.segment) { self.cold = nil }
+        } else {
+            // The medium is sound, only closed to us: the same places are written again from the start later.
+            if plan.hasRolled, let next = hot?.segment {
+                segments[next] = plan.segmentsBefore[next]
+                if let old = plan.hotBefore?.segment { segments[old].state = plan.segmentsBefore[old].state }
+                // The next roll starts a new one; until then the segment just does not count as having a snapshot.
+                records.snapshot = []
+            }
+            hot = plan.hotBefore
+        }
+        health.failuresInRow += 1
+        health.retryAt = now.advanced(by: health.pause)
+        if health.memoryOnly == nil, error.code == .readOnly || health.failuresInRow >= Health.mostFailures {
+            health.memoryOnly = error.message
+            events.append(.memoryOnly(reason: error.message))
+        } else if health.memoryOnly == nil {
+            // The first failures are answered at once, elsewhere.
+            health.retryAt = nil
+        }
+        return events + takeEvents()
+    }
+
+    /// Merged blocks that were on their way are given up: their sources still stand.
+    private mutating func dropBackground() {
+        guard !background.isMerging, let head = background.headAfter else { return }
+        let wasWritten = background.hasWritten
+        background = Background()
+        guard wasWritten else { return }
+        // Blocks of it may have become durable before: the segment keeps them, and gets no more.
+        segments[head.segment].state = .sealed
+        cold = nil
+    }
+
+    /// Events that no step has returned yet, such as what ``cut(now:using:)`` found.
+    package mutating func takeEvents() -> [RingEvent] {
+        defer { pendingEvents = [] }
+        return pendingEvents
+    }
+}

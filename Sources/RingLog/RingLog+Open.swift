@@ -1,0 +1,126 @@
+package import Environment
+import LogFormat
+import Model
+
+extension RingLog {
+    /// Opens the ring on `disk`, or makes a new one of a blank disk. Nothing is written before the first commit. Blocks while it
+    /// reads: every header, the footers, and two segments or three in full.
+    ///
+    /// Throws ``RingError/tooSmall(segments:)``, ``RingError/newerVersion(found:)``, ``RingError/notARing(_:)`` or
+    /// ``RingError/otherGeometry(_:)``, each having touched nothing.
+    package static func open(
+        disk: any Disk, options: RingOptions, using random: inout some RandomNumberGenerator
+    ) throws(RingError) -> (ring: RingLog, report: RecoveryReport) {
+        var recovery = Recovery(disk: disk, options: options, isReadOnly: false)
+        let ring = try recovery.run(newStore: StoreID(using: &random))
+        return (ring, recovery.report)
+    }
+
+    /// Opens a stopped gateway's ring to read from it. Nothing is ever written.
+    package static func openReadOnly(
+        disk: any Disk, options: RingOptions
+    ) throws(RingError) -> (ring: RingLog, report: RecoveryReport) {
+        var recovery = Recovery(disk: disk, options: options, isReadOnly: true)
+        let ring = try recovery.run(newStore: StoreID(high: 0, low: 0))
+        return (ring, recovery.report)
+    }
+
+    /// Fills index and records from what was read; `found` is sorted by generation.
+    mutating func recover(_ found: [Recovery.Found], report: inout RecoveryReport) {
+        let gaps = replayRecords(found)
+        // Merged blocks first: where a crash left both, the hot source is the one that may go.
+        for kind in [SegmentKind.cold, .hot] {
+            for item in found where item.kind == kind { recoverBlocks(item) }
+        }
+        for log in indexes.keys.sorted() where !logOrder.contains(log) { logOrder.insert(log, at: 0) }
+        for gap in gaps { recoverGap(gap) }
+        for log in logOrder {
+            for hole in indexes[log]?.holes() ?? [] {
+                addGap(log, hole.lowerBound, hole.upperBound, .damaged)
+                report.damagedReadings += hole.count
+                counters.damaged += hole.count
+                report.findings.append(
+                    .readingsLost(log: log, range: Offset(hole.lowerBound)..<Offset(hole.upperBound)))
+            }
+            report.readings += indexes[log]?.entries.reduce(0) { $0 + Int($1.count) } ?? 0
+        }
+    }
+
+    /// Replays the small records, oldest first, and returns the gaps.
+    private mutating func replayRecords(_ found: [Recovery.Found]) -> [Gap] {
+        var gaps: [Gap] = []
+        for item in found where item.kind == .hot {
+            guard let scan = item.scan else { continue }
+            segments[item.segment].hasSnapshot = scan.hasSnapshot
+            for record in scan.blocks.lazy.flatMap({ $0.frame.records }) {
+                switch record {
+                case .state(let key, let value): records.recover(key, value)
+                case .gap(let gap): gaps.append(gap)
+                case .anchor(let anchor): _ = clocks.set(anchor)
+                case .mark(let mark): records.remember(mark)
+                case .log(let known):
+                    if indexes[known.log] == nil { logOrder.append(known.log) }
+                    let end = indexes[known.log]?.end ?? 0
+                    indexes[known.log, default: LogIndex()].end = max(end, known.end.rawValue)
+                }
+            }
+        }
+        return gaps
+    }
+
+    private mutating func recoverBlocks(_ item: Recovery.Found) {
+        if let scan = item.scan {
+            for block in scan.blocks {
+                for run in block.frame.runs {
+                    insert(run, segment: item.segment, unit: block.unit, units: block.frame.header.units)
+                }
+            }
+            keepTable(item.segment, item.generation, scan.table)
+        } else if let footer = item.footer {
+            for block in footer.blocks {
+                for run in block.runs { insert(run, segment: item.segment, unit: block.unit, units: block.units) }
+            }
+        }
+    }
+
+    /// What was given up stays so, even where it can still be read: it has been counted. Of damage the reverse is true.
+    private mutating func recoverGap(_ gap: Gap) {
+        let (lower, upper) = (gap.range.lowerBound.rawValue, gap.range.upperBound.rawValue)
+        guard gap.reason == .damaged else {
+            for part in indexes[gap.log]?.remove(lower, upper) ?? [] {
+                segments[Int(part.segment)].held -= Int(part.count)
+            }
+            _ = indexes[gap.log, default: LogIndex()].addGap(log: gap.log, lower, upper, gap.reason)
+            if !logOrder.contains(gap.log) { logOrder.insert(gap.log, at: 0) }
+            return
+        }
+        var next = lower
+        for entry in indexes[gap.log]?.overlapping(lower, upper) ?? [] {
+            _ = indexes[gap.log]?.addGap(log: gap.log, next, max(next, entry.first), .damaged)
+            next = max(next, entry.end)
+        }
+        _ = indexes[gap.log, default: LogIndex()].addGap(log: gap.log, next, max(next, upper), .damaged)
+        if !logOrder.contains(gap.log) { logOrder.insert(gap.log, at: 0) }
+    }
+
+    /// Goes on in the segments that were open, where nothing is wrong with them; else they are sealed as they are.
+    mutating func resume(_ found: [Recovery.Found]) {
+        if let item = found.last(where: { $0.kind == .hot }), let head = head(continuing: item) {
+            hot = head
+            segments[item.segment].state = .open
+        }
+        if let item = found.last(where: { $0.kind == .cold }), let head = head(continuing: item) {
+            cold = head
+            segments[item.segment].state = .open
+        }
+    }
+
+    private func head(continuing item: Recovery.Found) -> Head? {
+        guard let scan = item.scan, item.footer == nil, item.header?.index == item.segment, scan.isSound
+        else { return nil }
+        let head = Head(segment: item.segment, generation: item.generation, continuing: scan)
+        let footer = Footer.mostUnits(
+            runs: head.runs + 1, dictionaryBytes: head.dictionary.bytes, blockBytes: options.geometry.blockBytes)
+        return head.room(options.geometry) >= (footer + 2) * Geometry.unit ? head : nil
+    }
+}

@@ -1,0 +1,158 @@
+import LogFormat
+import Model
+
+extension RingLog {
+    /// Segments that can be opened now.
+    var usable: Int {
+        segments.count { segment in
+            switch segment.state {
+            case .free, .blank: true
+            default: false
+            }
+        }
+    }
+
+    var canRoll: Bool { usable > 0 }
+
+    private var leavingCount: Int { segments.count { $0.state == .leaving } }
+
+    /// With ``RingOptions/Retention/rejectNew``: whether new readings are refused. Two segments are kept for small records.
+    var isFull: Bool { usable + leavingCount <= 2 && !hasMergeable }
+
+    /// Opens a segment: a ready one where there is one, the longest unused first.
+    mutating func takeFree(kind: SegmentKind) -> Int? {
+        let ready = segments.indices.filter { segments[$0].state == .free }
+        let blank = segments.indices.first { if case .blank = segments[$0].state { true } else { false } }
+        guard let next = ready.min(by: { segments[$0].generation < segments[$1].generation }) ?? blank else { return nil }
+        generation += 1
+        segments[next] = Segment(state: .open, kind: kind, generation: generation)
+        return next
+    }
+
+    /// Hot segments from this generation on are kept whatever else: the newest two, and all down to a complete snapshot,
+    /// so that recovery finds every small record.
+    var keptFrom: UInt64 {
+        let generations = segments.filter { $0.kind == .hot && $0.state != .free && $0.state != .leaving && $0.isOurs }
+            .sorted { $0.generation > $1.generation }
+        var seen = 0
+        for segment in generations {
+            seen += 1
+            if seen >= 2, generations.prefix(seen).contains(where: { $0.hasSnapshot }) { return segment.generation }
+        }
+        return 0
+    }
+
+    var hasMergeable: Bool {
+        let kept = keptFrom
+        return segments.indices.contains { canMerge($0, keptFrom: kept) }
+    }
+
+    func canMerge(_ index: Int, keptFrom: UInt64) -> Bool {
+        let segment = segments[index]
+        return segment.kind == .hot && (segment.state == .sealed || segment.state == .retired) && segment.held > 0
+            && !segment.cannotMerge && segment.generation < keptFrom
+    }
+
+    /// Frees sealed segments that hold nothing any more.
+    mutating func freeEmpty() {
+        let kept = keptFrom
+        let isRecorded = records.dirty.isEmpty && inFlight == nil
+        for index in segments.indices where segments[index].state == .sealed && segments[index].held == 0 {
+            guard index != background.source, index != background.headAfter?.segment else { continue }
+            guard segments[index].kind == .cold || segments[index].generation < kept else { continue }
+            segments[index].state = isRecorded ? .free : .leaving
+        }
+    }
+
+    /// Evicts until there is a free segment for each kind, or one while merging will free others.
+    mutating func keepRoom() {
+        guard usable + leavingCount < 2 else { return }
+        let wanted = hasMergeable && cold != nil ? 1 : 2
+        while usable + leavingCount < wanted, let victim = victim() { evict(victim) }
+    }
+
+    /// The segment whose loss costs least: the oldest wholly released one, else the oldest cold one, else the oldest hot one
+    /// that may go.
+    private func victim() -> Int? {
+        let kept = keptFrom
+        let candidates = segments.indices.filter { index in
+            let segment = segments[index]
+            return segment.state == .sealed && segment.held > 0 && index != background.source
+                && (segment.kind == .cold || segment.generation < kept)
+        }
+        let pending = pendingSegments()
+        func older(_ left: Int, _ right: Int) -> Bool {
+            let (one, other) = (segments[left], segments[right])
+            if (one.kind == .cold) != (other.kind == .cold) { return one.kind == .cold }
+            return one.generation < other.generation
+        }
+        if let released = candidates.filter({ !pending.contains($0) }).min(by: older) { return released }
+        return options.retention == .dropOldest ? candidates.min(by: older) : nil
+    }
+
+    /// Segments that hold readings not released.
+    private func pendingSegments() -> Set<Int> {
+        var pending: Set<Int> = []
+        for log in logOrder {
+            guard let index = indexes[log] else { continue }
+            for entry in index.entries[index.firstIndex(behind: index.released)...] { pending.insert(Int(entry.segment)) }
+        }
+        return pending
+    }
+
+    private mutating func evict(_ segment: Int) {
+        for log in logOrder {
+            guard let index = indexes[log] else { continue }
+            for entry in index.entries where Int(entry.segment) == segment {
+                _ = indexes[log]?.remove(entry.first, entry.end, segment: UInt16(segment))
+                let edge = min(max(index.released, entry.first), entry.end)
+                leave(log, entry.first, edge, .uploaded)
+                leave(log, edge, entry.end, .evicted)
+            }
+        }
+        segments[segment].held = 0
+        segments[segment].state = .leaving
+    }
+
+    private mutating func leave(_ log: LogID, _ lower: UInt64, _ upper: UInt64, _ reason: GapReason) {
+        guard lower < upper else { return }
+        addGap(log, lower, upper, reason)
+        let count = Int(upper - lower)
+        if reason == .evicted { counters.evictedPending += count } else { counters.evictedUploaded += count }
+        if case .evicted(log, let range, reason == .evicted)? = pendingEvents.last, range.upperBound == Offset(lower) {
+            pendingEvents[pendingEvents.count - 1] = .evicted(
+                log: log, range: range.lowerBound..<Offset(upper), pending: reason == .evicted)
+        } else {
+            pendingEvents.append(.evicted(log: log, range: Offset(lower)..<Offset(upper), pending: reason == .evicted))
+        }
+    }
+
+    /// Takes what readers found unreadable out of the index: a gap each, which the next commit records.
+    package mutating func noteDamage(_ damage: [DamagedRange]) -> [RingEvent] {
+        for found in damage {
+            guard segments.indices.contains(found.segment), segments[found.segment].generation == found.generation,
+                let taken = indexes[found.log]?.remove(
+                    found.range.lowerBound.rawValue, found.range.upperBound.rawValue, segment: UInt16(found.segment))
+            else { continue }
+            for part in taken {
+                segments[found.segment].held -= Int(part.count)
+                counters.damaged += Int(part.count)
+                addGap(found.log, part.first, part.end, .damaged)
+                pendingEvents.append(
+                    .damaged(log: found.log, range: Offset(part.first)..<Offset(part.end), reason: found.reason))
+            }
+        }
+        freeEmpty()
+        return takeEvents()
+    }
+}
+
+extension Segment {
+    /// Whether it holds something of this ring's.
+    var isOurs: Bool {
+        switch state {
+        case .blank, .setAside: false
+        default: true
+        }
+    }
+}

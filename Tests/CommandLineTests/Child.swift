@@ -1,0 +1,151 @@
+import Glibc
+import Testing
+
+/// What a run of the program left behind.
+struct Outcome: Sendable {
+    var code: Int32 = -1
+    var output = ""
+    var errors = ""
+}
+
+/// The built program, run as a person runs it.
+enum Child {
+    /// Beside the tests' own executable, where the build puts both.
+    static let program: String = {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        let path = String(decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return path[..<(path.lastIndex(of: "/") ?? path.endIndex)] + "/covey"
+    }()
+
+    /// Runs it to its end. Times are those of Kathmandu, 5:45 h ahead of UTC, so that a mistaken zone shows.
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], onTerminal columns: Int? = nil
+    ) async throws -> Outcome {
+        let running = try Running(arguments, environment: environment, columns: columns)
+        return try await onThread { try running.wait() }
+    }
+}
+
+/// A run under way.
+final class Running: @unchecked Sendable {
+    let id: pid_t
+    private let output: CInt
+    private let errors: CInt
+
+    init(_ arguments: [String], environment: [String: String] = [:], columns: Int? = nil) throws {
+        let (output, childOutput) = try columns.map(Self.terminal) ?? Self.pipe()
+        let (errors, childErrors) = try Self.pipe()
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, childOutput, 1)
+        posix_spawn_file_actions_adddup2(&actions, childErrors, 2)
+        // The pool's threads block signals, and a child would inherit that.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        var variables = ["TZ": "<+0545>-5:45", "PATH": "/usr/bin:/bin", "TERM": "xterm"]
+        variables.merge(environment) { $1 }
+        let list = variables.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        let words = ([Child.program] + arguments).map { strdup($0) } + [nil]
+        defer { (list + words).forEach { free($0) } }
+        var id = pid_t()
+        let result = posix_spawn(&id, Child.program, &actions, &attributes, words, list)
+        close(childOutput)
+        close(childErrors)
+        try #require(result == 0, "\(Child.program) does not start: \(String(cString: strerror(result)))")
+        self.id = id
+        self.output = output
+        self.errors = errors
+    }
+
+    deinit {
+        close(output)
+        close(errors)
+    }
+
+    /// What the program printed next.
+    func read() -> String { Self.read(output) ?? "" }
+
+    /// Closes the reading side, as `head` does when it has enough.
+    func stopReading() { dup2(errors, output) }
+
+    /// Reads everything, then takes the exit code; `128 + n` where signal `n` ended it.
+    func wait() throws -> Outcome {
+        var outcome = Outcome()
+        var open = [output, errors]
+        var bytes: [[UInt8]] = [[], []]
+        while open.contains(where: { $0 >= 0 }) {
+            var requests = open.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+            try #require(poll(&requests, 2, 20_000) > 0, "\(Child.program) hangs")
+            for index in 0...1 where requests[index].revents != 0 {
+                var buffer = [UInt8](repeating: 0, count: 65536)
+                let count = Glibc.read(open[index], &buffer, buffer.count)
+                if count > 0 { bytes[index] += buffer[..<count] } else { open[index] = -1 }
+            }
+        }
+        var status: Int32 = 0
+        waitpid(id, &status, 0)
+        outcome.code = status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
+        outcome.output = String(decoding: bytes[0], as: UTF8.self)
+        outcome.errors = String(decoding: bytes[1], as: UTF8.self)
+        return outcome
+    }
+
+    private static func read(_ descriptor: CInt) -> String? {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let count = Glibc.read(descriptor, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+
+    /// A socket pair, because its ends are closed in other children from the start.
+    private static func pipe() throws -> (CInt, CInt) {
+        var ends: [CInt] = [0, 0]
+        try #require(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+        return (ends[0], ends[1])
+    }
+
+    /// A pseudo-terminal of so many columns.
+    private static func terminal(columns: Int) throws -> (CInt, CInt) {
+        let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        var locked: CInt = 0
+        var number: CUnsignedInt = 0
+        try #require(master >= 0 && ioctl(master, 0x4004_5431, &locked) == 0)  // TIOCSPTLCK
+        try #require(ioctl(master, 0x8004_5430, &number) == 0)  // TIOCGPTN
+        let slave = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        try #require(slave >= 0)
+        var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+        try #require(ioctl(slave, UInt(TIOCSWINSZ), &size) == 0)
+        return (master, slave)
+    }
+}
+
+/// Runs blocking work on a thread of its own: the server under test needs those of the pool.
+func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    try await withCheckedThrowingContinuation { continuation in
+        let work = Unmanaged.passRetained(ThreadBody { continuation.resume(with: Result(catching: body)) })
+        var thread = pthread_t()
+        let result = pthread_create(
+            &thread, nil,
+            { pointer in
+                Unmanaged<ThreadBody>.fromOpaque(pointer!).takeRetainedValue().body()
+                return nil
+            }, work.toOpaque())
+        precondition(result == 0, "pthread_create: \(result)")
+        pthread_detach(thread)
+    }
+}
+
+private final class ThreadBody: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        self.body = body
+    }
+}

@@ -1,0 +1,92 @@
+import ControlAPI
+import Glibc
+import Model
+import Testing
+
+/// A daemon that says what a test wants, on a real socket.
+struct FakeDaemon: ControlSurface {
+    var statusText = "{}"
+    var devicesText = "[]"
+    var uploadsText = "[]"
+    var peersText = "[]"
+    var readings: [String] = []
+    var tails: TailHub?
+    /// Where a query fails after its readings.
+    var failure: ControlError?
+
+    func status() async throws -> [UInt8] { Array(statusText.utf8) }
+    func devices() async throws -> [UInt8] { Array(devicesText.utf8) }
+    func uploads() async throws -> [UInt8] { Array(uploadsText.utf8) }
+    func peers() async throws -> [UInt8] { Array(peersText.utf8) }
+    func latest(_ globs: [Glob]) async throws -> [UInt8] { Array("[\(readings.joined(separator: ","))]".utf8) }
+    func health() async throws -> HealthReport { HealthReport(.ok) }
+    func metrics() async throws -> [UInt8] { [] }
+
+    func query(_ request: QueryRequest) async throws -> LineStream {
+        let failure = failure
+        let rest = Rest(readings.map { Array(($0 + "\n").utf8) })
+        return LineStream {
+            if let chunk = await rest.next() { return chunk }
+            if let failure { throw failure }
+            return nil
+        }
+    }
+
+    func tail(_ globs: [Glob]) async throws -> LineStream {
+        guard let tails else { throw ControlError(.unavailable, "no tails here") }
+        return try tails.follow(globs)
+    }
+
+    private actor Rest {
+        private var chunks: [[UInt8]]
+
+        init(_ chunks: [[UInt8]]) {
+            self.chunks = chunks.reversed()
+        }
+
+        func next() -> [UInt8]? { chunks.popLast() }
+    }
+}
+
+func withFolder<T>(_ body: (String) async throws -> T) async throws -> T {
+    var template = Array("/tmp/covey-cli-XXXXXX".utf8CString)
+    try #require(mkdtemp(&template) != nil)
+    let folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    defer {
+        for name in ["api.sock", "key", "covey.toml"] { unlink(folder + "/" + name) }
+        rmdir(folder)
+    }
+    return try await body(folder)
+}
+
+/// Runs `body` with the socket's path while `daemon` is served there.
+func withDaemon(_ daemon: FakeDaemon, _ body: (String) async throws -> Void) async throws {
+    try await withFolder { folder in
+        let path = folder + "/api.sock"
+        let server = ControlServer(.unix(path: path), version: "1.2.3", surface: daemon)
+        let (readiness, continuation) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                defer { continuation.finish() }
+                try await server.run { _ in continuation.yield() }
+            }
+            for await _ in readiness {
+                try await body(path)
+                break
+            }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+}
+
+/// Asks such a daemon once.
+func ask(
+    _ daemon: FakeDaemon, _ arguments: [String], environment: [String: String] = [:], onTerminal columns: Int? = nil
+) async throws -> Outcome {
+    var outcome = Outcome()
+    try await withDaemon(daemon) { path in
+        outcome = try await Child.run(arguments + ["--socket", path], environment: environment, onTerminal: columns)
+    }
+    return outcome
+}

@@ -1,0 +1,178 @@
+import Testing
+
+/// What a person and a script see, to the letter.
+@Suite struct FormatTests {
+    @Test func `a query is a table in local time, with controls made harmless`() async throws {
+        let outcome = try await ask(FakeDaemon(readings: Samples.readings), ["query"])
+        #expect(
+            outcome.output == """
+                TIME                     DEVICE         METRIC    VALUE          QUALITY
+                2001-09-09 07:31:40.123  soil-3         moisture  41.2 %         good
+                2001-09-09 07:31:40.250  door, "front"  level     true           clock-unsynced
+                2001-09-09 07:31:41.000  plug           state     on·[31m·"now"  good
+
+                """)
+    }
+
+    @Test func `a query is csv with a header and quotes where they are needed`() async throws {
+        let outcome = try await ask(FakeDaemon(readings: Samples.readings), ["query", "--format", "csv"])
+        let end = "greenhouse-a,9f86d081884c7d659a2feaa0c55ad015,4be1aa0011223344"
+        #expect(
+            outcome.output == """
+                time,t,device,metric,value,unit,quality,gateway,node,log,offset
+                2001-09-09T01:46:40.123Z,1000000000123,soil-3,moisture,41.2,%,good,\(end),4096
+                2001-09-09T01:46:40.250Z,1000000000250,"door, ""front""\",level,true,,clock-unsynced,\(end),4097
+                2001-09-09T01:46:41.000Z,1000000001000,plug,state,"on\u{1B}[31m
+                ""now""\",,good,\(end),4098
+
+                """)
+    }
+
+    @Test func `a query is line protocol, one line per reading whatever it holds`() async throws {
+        let outcome = try await ask(FakeDaemon(readings: Samples.readings), ["query", "--format", "line"])
+        #expect(
+            outcome.output == #"""
+                soil-3,gateway=greenhouse-a,unit=% moisture=41.2 1000000000123000000
+                door\,\ "front",gateway=greenhouse-a level=true,quality="clock-unsynced" 1000000000250000000
+                plug,gateway=greenhouse-a state="on\#u{1B}[31m\n\"now\"" 1000000001000000000
+
+                """#)
+    }
+
+    @Test func `json is one array of readings, untouched`() async throws {
+        let daemon = FakeDaemon(readings: Samples.readings)
+        #expect(
+            try await ask(daemon, ["query", "--format", "json"]).output == "[\n"
+                + Samples.readings.joined(separator: ",\n") + "\n]\n")
+        #expect(
+            try await ask(daemon, ["latest", "--json"]).output == "[" + Samples.readings.joined(separator: ",") + "]\n")
+        #expect(try await ask(FakeDaemon(), ["query", "--format", "json"]).output == "[]\n")
+        #expect(try await ask(FakeDaemon(), ["latest", "--json"]).output == "[]\n")
+    }
+
+    @Test func `an empty gateway says so, in words beside the answer`() async throws {
+        for (verb, words) in [
+            ("query", "no readings"), ("latest", "no readings"), ("devices", "no devices"),
+            ("uploads", "no uploads are configured"),
+            ("peers", "no peers: this gateway stands alone"),
+        ] {
+            let outcome = try await ask(FakeDaemon(), [verb])
+            #expect(outcome.code == 0)
+            #expect(outcome.output == "")
+            #expect(outcome.errors == "covey: \(words)\n")
+        }
+    }
+
+    @Test func `latest, devices, uploads and peers are tables`() async throws {
+        #expect(
+            try await ask(FakeDaemon(readings: Samples.readings), ["latest"]).output == """
+                DEVICE         METRIC    VALUE          TIME        QUALITY
+                soil-3         moisture  41.2 %         2001-09-09  good
+                door, "front"  level     true           2001-09-09  clock-unsynced
+                plug           state     on·[31m·"now"  2001-09-09  good
+
+                """)
+        #expect(
+            try await ask(FakeDaemon(devicesText: Samples.devices), ["devices"]).output == """
+                DEVICE               DRIVER     STATE    SEEN        READINGS  REJECTED  DROPPED
+                soil-3               mqtt       running  2001-09-09        20        12        0
+                  ! payload of 3 bytes: not JSON
+                a-device-with-a-ve…  simulated  stale    –                  0         0        7
+
+                """)
+        #expect(
+            try await ask(FakeDaemon(uploadsText: Samples.uploads), ["uploads"]).output == """
+                UPLOAD   STATE  PENDING  BACK-FILL  LAG  RETRY IN
+                cloud    ok           0          0    –         –
+                archive  –            –          –    –         –
+
+                """)
+        #expect(
+            try await ask(FakeDaemon(peersText: Samples.peers), ["peers"]).output == """
+                PEER          STATE    ADDRESS        NODE
+                greenhouse-b  suspect  10.0.0.2:8472  00112233445566778899aabbccddeeff
+
+                """)
+    }
+
+    @Test func `status shows health, ledger, sinks, ring and the tree`() async throws {
+        let outcome = try await ask(FakeDaemon(statusText: Samples.status("degraded")), ["status"])
+        #expect(
+            outcome.output == """
+                greenhouse-a  degraded  up 3.2 h  covey 0.1.0
+                node 9f86d081884c7d659a2feaa0c55ad015
+                  ! broker local is retrying: connection refused by 127.0.0.1:1883 and a long
+                    story about why that may have happened
+
+                Readings
+                  RECEIVED  WAITING  STORED  DUPLICATE  REJECTED  DROPPED
+                     12034        3   12000          4        20        7
+                  rejected: malformed 12, too-large 8
+                  dropped: quota 7
+                  soil-3: rejected malformed 12
+
+                Sinks
+                  SINK   STORED  UPLOADED  PENDING  REFUSED  EVICTED  DAMAGED
+                  cloud   12000     11000      990       10        0        0
+
+                Uploads
+                  UPLOAD  STATE  PENDING  BACK-FILL  LAG  RETRY IN
+                  cloud   down       990        900    –    12.5 s
+                    ! https://ingest.example/v1/readings answered 503
+
+                Brokers
+                  BROKER  STATE     ERROR
+                  local   retrying  connection refused
+
+                Ring
+                  256 segments, 200 free, 12000 readings, oldest 2001-09-08, 1.2 GiB written,
+                    1 damaged
+                  segment 7 was torn: 3 blocks are set aside
+
+                  TREE          KIND         STATE        RESTARTS  LAST FAILURE
+                  covey         one_for_one  running             0
+                  ├─ devices    one_for_one  running             0
+                  │  ├─ soil-3  worker       running             3  the driver threw: no such f…
+                  │  └─ door    worker       quarantined         5  stuck
+                  └─ api        worker       running             0
+
+                """)
+    }
+
+    @Test func `a status that says nothing is shown as not known`() async throws {
+        let outcome = try await ask(FakeDaemon(statusText: "{}"), ["status"])
+        #expect(outcome.code == 0)
+        #expect(outcome.output.hasPrefix("–  –  up –  covey –\nnode –\n"))
+    }
+
+    @Test func `the daemon's own status is passed on as it is`() async throws {
+        #expect(
+            try await ask(FakeDaemon(statusText: Samples.status("ok")), ["status", "--json"]).output == Samples.status(
+                "ok") + "\n")
+    }
+
+    @Test(arguments: [40, 60, 80, 132])
+    func `no line is wider than the terminal`(columns: Int) async throws {
+        for (daemon, verb) in [
+            (FakeDaemon(statusText: Samples.status("failed")), "status"),
+            (FakeDaemon(devicesText: Samples.devices), "devices"),
+            (FakeDaemon(uploadsText: Samples.uploads), "uploads"), (FakeDaemon(peersText: Samples.peers), "peers"),
+            (FakeDaemon(readings: Samples.readings), "query"), (FakeDaemon(readings: Samples.readings), "latest"),
+        ] {
+            let piped = try await ask(daemon, [verb], environment: ["COLUMNS": "\(columns)"])
+            let shown = try await ask(daemon, [verb], environment: ["NO_COLOR": "1"], onTerminal: columns)
+            #expect(
+                shown.output.split(separator: "\r\n").joined(separator: "\n")
+                    == piped.output.split(separator: "\n").joined(separator: "\n"))
+            for line in piped.output.split(separator: "\n") { #expect(line.count <= columns, "\(line)") }
+        }
+    }
+
+    @Test func `colours are for terminals that want them`() async throws {
+        let daemon = FakeDaemon(statusText: Samples.status("failed"))
+        #expect(try await ask(daemon, ["status"], onTerminal: 80).output.contains("\u{1B}[31mfailed\u{1B}[0m"))
+        #expect(
+            try await !ask(daemon, ["status"], environment: ["TERM": "dumb"], onTerminal: 80).output.contains("\u{1B}"))
+        #expect(try await !ask(daemon, ["status"]).output.contains("\u{1B}"))
+    }
+}

@@ -1,0 +1,90 @@
+import Model
+import TestKit
+import Testing
+
+@Suite("A site whose parts go away", .serialized)
+struct OutageTests {
+    @Test(
+        "After an outage of the sink everything arrives, in order but for chunks in flight together, and fresh readings do not wait for it"
+    )
+    func backlogDoesNotDelayFreshReadings() async throws {
+        let site = try await Site()
+        try await site.start()
+        site.receiver.mode = .status(503)
+        let load = Load(site: site, publishers: 2)
+        try await load.run(count: 10_000, rate: nil)
+        while try await site.status().ledger.stored < 20_000 { await Task.yield() }
+
+        // The sink is slow when it comes back, so that the backlog is still there while fresh readings come.
+        site.receiver.latency = 100
+        site.receiver.mode = .accept
+        await site.receiver.waitForReadings(1)
+        let fresh = CountingPublisher(port: site.broker.port, clientID: "fresh")
+        try await fresh.publish(count: 5) { ("load/fresh", Array("\($0)".utf8)) }
+        while !site.receiver.readings().contains(where: { $0.device == "fresh" }) { await Task.yield() }
+        #expect(site.receiver.snapshot().readings < 20_005)
+
+        site.receiver.latency = 0
+        await site.receiver.waitForReadings(20_005)
+        #expect(load.compare(with: site.receiver) == (0, 0))
+        let old = site.receiver.readings().filter { $0.device != "fresh" }.map(\.offset)
+        let reach = UInt64((Limits.chunksInFlight + 1) * Limits.chunkReadings)
+        var newest: UInt64 = 0
+        for offset in old where offset < 19_000 {
+            #expect(offset + reach > newest)
+            newest = max(newest, offset)
+        }
+        #expect(try await site.status().ledger.sinks["cloud"]?.pending == 0)
+        await site.end()
+    }
+
+    @Test("A broker that is killed and comes back is subscribed again, and nothing that was acknowledged is lost")
+    func brokerComesBack() async throws {
+        let site = try await Site()
+        try await site.start()
+        let load = Load(site: site, publishers: 1)
+        try await load.run(count: 1000, rate: nil)
+        await site.receiver.waitForReadings(1000)
+        await site.broker.stop()
+        try await site.broker.start()
+        try await load.run(count: 1000, rate: nil)
+        await site.receiver.waitForReadings(2000)
+        #expect(load.compare(with: site.receiver) == (0, 0))
+        await site.end()
+    }
+
+    @Test(
+        "The newest value of a series and the gateway's presence are retained local topics, and its death is the last will"
+    )
+    func announcesLocally() async throws {
+        let site = try await Site()
+        try await site.start()
+        let watch = try ChildProcess(
+            "/usr/bin/mosquitto_sub", ["-p", String(site.broker.port), "-t", "covey/#", "-v"])
+        let publisher = CountingPublisher(port: site.broker.port, clientID: "one")
+        try await publisher.publish(count: 1) { _ in ("load/boiler", Array(" 21.5 ".utf8)) }
+        #expect(await watch.waitForLog(containing: "covey/site/boiler/value 21.5"))
+        #expect(await watch.waitForLog(containing: "covey/site/status online"))
+        await site.kill()
+        #expect(await watch.waitForLog(containing: "covey/site/status offline"))
+        watch.send(15)
+        await site.end()
+    }
+
+    @Test("A bad message is counted and named, and its neighbours are stored")
+    func badMessagesCostNobody() async throws {
+        let site = try await Site()
+        try await site.start()
+        let publisher = CountingPublisher(port: site.broker.port, clientID: "mixed")
+        let payloads = ["1", "nan", "2", "", "1e400", "3", "\u{FFFD}", "4"]
+        try await publisher.publish(count: payloads.count) { ("load/mixed", Array(payloads[$0].utf8)) }
+        await site.receiver.waitForReadings(4)
+        let ledger = try await site.status().ledger
+        #expect(ledger.stored == 4)
+        #expect(ledger.received == 8)
+        #expect(ledger.rejected.values.reduce(0, +) == 4)
+        #expect(ledger.balances)
+        #expect(site.gateway?.log.contains { $0.contains("device mixed: rejected") } == true)
+        await site.end()
+    }
+}

@@ -1,0 +1,164 @@
+import Devices
+import MQTTLink
+import TestKit
+import Testing
+
+/// Certificates of a small authority, made anew for each test.
+struct Certificates {
+    let directory: String
+
+    var authority: String { "\(directory)/ca.pem" }
+    var otherAuthority: String { "\(directory)/other.pem" }
+
+    func certificate(_ name: String) -> String { "\(directory)/\(name).pem" }
+    func key(_ name: String) -> String { "\(directory)/\(name).key" }
+
+    static func make(in directory: String) async throws -> Certificates {
+        let made = Certificates(directory: directory)
+        try MosquittoBroker.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n", to: "\(directory)/names")
+        try await made.makeAuthority("ca")
+        try await made.makeAuthority("other")
+        try await made.sign("server", days: 10, names: true)
+        try await made.sign("client", days: 10, names: false)
+        // Its last day was yesterday.
+        try await made.sign("expired", days: -1, names: true)
+        return made
+    }
+
+    func remove() {
+        let names = ["ca", "other", "server", "client", "expired"]
+        removeFiles(names.flatMap { name in ["pem", "key", "csr", "srl"].map { "\(directory)/\(name).\($0)" } })
+        removeFiles(["\(directory)/names"])
+    }
+
+    private func makeAuthority(_ name: String) async throws {
+        try await runProgram(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "10",
+                "-subj", "/CN=\(name)", "-keyout", key(name), "-out", certificate(name),
+            ])
+    }
+
+    private func sign(_ name: String, days: Int, names: Bool) async throws {
+        let request = "\(directory)/\(name).csr"
+        try await runProgram(
+            "/usr/bin/openssl",
+            [
+                "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
+                "-keyout", key(name), "-out", request,
+            ])
+        try await runProgram(
+            "/usr/bin/openssl",
+            [
+                "x509", "-req", "-in", request, "-CA", authority, "-CAkey", key("ca"), "-CAcreateserial", "-days",
+                "\(days)", "-out", certificate(name),
+            ] + (names ? ["-extfile", "\(directory)/names"] : []))
+    }
+}
+
+@Suite struct TLSTests {
+    private func broker(
+        server: String, options: [String] = []
+    ) async throws -> (broker: MosquittoBroker, certificates: Certificates) {
+        let broker = try MosquittoBroker()
+        let certificates = try await Certificates.make(in: broker.directory)
+        try broker.configure(
+            options: [
+                "cafile \(certificates.authority)", "certfile \(certificates.certificate(server))",
+                "keyfile \(certificates.key(server))",
+            ] + options)
+        try await broker.start()
+        return (broker, certificates)
+    }
+
+    private func failure(_ settings: BrokerSettings) async throws -> LinkFailure? {
+        let running = RunningLink(settings)
+        let failure = await running.events.waitForFailure()
+        try await running.stop()
+        return failure
+    }
+
+    @Test("A client certificate, the authority of the broker and the host's name make a connection", .timeLimit(.minutes(1)))
+    func works() async throws {
+        let (broker, certificates) = try await broker(server: "server", options: ["require_certificate true"])
+        for host in ["127.0.0.1", "localhost"] {
+            var settings = BrokerSettings.test(port: broker.port, host: host)
+            settings.tls = TLSSettings(
+                caFile: certificates.authority, certFile: certificates.certificate("client"),
+                keyFile: certificates.key("client"))
+            let running = RunningLink(settings, filters: ["self"])
+            await running.events.waitForSubscription("self")
+            var publishing = settings
+            publishing.clientID = "publisher"
+            let publisher = RunningPublisher(publishing)
+            await publisher.events.waitForConnection()
+            let payload = [UInt8](repeating: 7, count: 100_000)
+            for _ in 0..<3 {
+                #expect(await publisher.link.publish(topic: "self", payload: payload) == .acknowledged)
+            }
+            let messages = await running.messages.wait(count: 3)
+            #expect(messages.allSatisfy { $0.message.payload == payload })
+            try await publisher.stop()
+            try await running.stop()
+        }
+        await broker.stop()
+        certificates.remove()
+    }
+
+    @Test("What is wrong with a certificate is named", .timeLimit(.minutes(1)))
+    func named() async throws {
+        let (broker, certificates) = try await broker(server: "server", options: ["require_certificate true"])
+        var settings = BrokerSettings.test(port: broker.port)
+        settings.tls = TLSSettings(caFile: certificates.otherAuthority)
+        #expect(try await failure(settings)?.message.contains("not signed by an authority that ca_file holds") == true)
+        settings.tls = TLSSettings(caFile: certificates.authority)
+        let anonymous = try await failure(settings)
+        #expect(anonymous?.code == .credentials)
+        #expect(anonymous?.message.contains("client certificate") == true, "\(String(describing: anonymous))")
+        settings.tls = TLSSettings(caFile: nil)
+        #expect(try await failure(settings)?.code == .tls)
+        settings.tls = nil
+        #expect(try await failure(settings) != nil)
+        await broker.stop()
+        certificates.remove()
+    }
+
+    @Test("An expired certificate, a wrong name and a port without TLS are named", .timeLimit(.minutes(1)))
+    func expired() async throws {
+        let (broker, certificates) = try await broker(server: "expired")
+        var settings = BrokerSettings.test(port: broker.port)
+        settings.tls = TLSSettings(caFile: certificates.authority)
+        #expect(try await failure(settings)?.message.contains("has expired") == true)
+        await broker.stop()
+        try broker.configure(
+            options: [
+                "cafile \(certificates.authority)", "certfile \(certificates.certificate("client"))",
+                "keyfile \(certificates.key("client"))",
+            ])
+        try await broker.start()
+        let misnamed = try await failure(settings)
+        #expect(misnamed?.message.contains("for another name") == true, "\(String(describing: misnamed))")
+        await broker.stop()
+        try broker.configure(options: [])
+        try await broker.start()
+        #expect(try await failure(settings) != nil)
+        await broker.stop()
+        certificates.remove()
+    }
+
+    @Test("A file that is no certificate ends the link with an error that names it", .timeLimit(.minutes(1)))
+    func unusable() async throws {
+        let broker = try MosquittoBroker()
+        let path = "\(broker.directory)/names"
+        try MosquittoBroker.write("no certificate\n", to: path)
+        try await broker.start()
+        var settings = BrokerSettings.test(port: broker.port)
+        settings.tls = TLSSettings(caFile: path)
+        let link = IngestLink(settings: settings, filters: [], seed: 1, events: { _ in }, deliver: { _ in true })
+        let error = await #expect(throws: LinkConfigurationError.self) { try await link.run(heartbeat: {}) }
+        #expect(error?.message.contains(path) == true)
+        await broker.stop()
+        removeFiles([path])
+    }
+}

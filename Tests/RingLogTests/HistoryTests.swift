@@ -1,0 +1,128 @@
+import Environment
+import LogFormat
+import Model
+import RingLog
+import TestKit
+import Testing
+
+/// Long random lives of small rings beside a plain model.
+struct HistoryTests {
+    @Test(arguments: UInt64(1)...12)
+    func `what was acknowledged survives any mix of commits, merges, evictions, crashes and failing syncs`(seed: UInt64) throws {
+        var history = try History(seed: seed)
+        try history.run(steps: 400)
+    }
+}
+
+/// One seeded life.
+struct History {
+    let rig: Rig
+    var draw: SeededRandom
+    let isCrowded: Bool
+
+    init(seed: UInt64) throws {
+        draw = SeededRandom(seed: seed &* 7919)
+        var options = smallOptions()
+        let segments = 8 + Int(seed % 5)
+        if seed % 3 == 0 { options.retention = .rejectNew }
+        isCrowded = seed % 2 == 0
+        rig = try Rig(segments: segments, seed: seed, options: options)
+    }
+
+    mutating func run(steps: Int) throws {
+        for _ in 0..<steps {
+            switch draw.next() % 100 {
+            case 0..<35: appendSome()
+            case 35..<45: try rig.put(StateKey(1, "key\(draw.next() % 5)"), bytes(Int(draw.next() % 40)))
+            case 45..<80: commit()
+            case 80..<90: maintain()
+            case 90..<93: releaseSome()
+            case 93..<95: rig.disk.failSync(number: rig.disk.counts.syncs)
+            case 95..<98: try crash()
+            default: rig.check()
+            }
+        }
+        rig.commitAll(limit: 200, maintain: true)
+        rig.check()
+        try crash()
+        rig.check()
+    }
+
+    private mutating func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: draw.next()) }
+    }
+
+    private mutating func appendSome() {
+        let count = isCrowded ? 1 + Int(draw.next() % 200) : 1 + Int(draw.next() % 12)
+        var readings: [Reading] = []
+        for _ in 0..<count {
+            rig.uptime += Int64(draw.next() % 20_000)
+            readings.append(randomReading())
+        }
+        let isMarked = draw.next() % 2 == 0
+        let mark = DeliveryMark(session: "s\(draw.next() % 2)", message: UInt16(draw.next() % 60_000), hash: draw.next())
+        do {
+            try rig.append(readings, mark: isMarked ? mark : nil)
+        } catch {
+            #expect([RingError.bufferFull, .ringFull].contains(error as? RingError), "\(error)")
+        }
+    }
+
+    private mutating func randomReading() -> Reading {
+        let device = "d\(draw.next() % 30)"
+        let value: Value
+        switch draw.next() % 8 {
+        case 0: value = .flag(draw.next() % 2 == 0)
+        case 1: value = .text(String(repeating: "x", count: Int(draw.next() % 20)))
+        case 2: value = .number(Double.random(in: -1e6...1e6, using: &draw))
+        default: value = .number(Double(Int64(draw.next() % 4000) - 2000) / 100)
+        }
+        let quality = draw.next() % 20 == 0 ? Quality.stale : .good
+        return reading(
+            device, "value", value, at: rig.uptime, trusted: draw.next() % 30 != 0, quality: quality,
+            deviceTime: draw.next() % 10 == 0 ? Milliseconds(Int64(draw.next() % 1_000_000)) : nil)
+    }
+
+    private mutating func commit() {
+        rig.now = rig.now.advanced(by: .seconds(1))
+        guard let plan = rig.cut() else { return }
+        rig.finish(plan, plan.perform(on: rig.disk))
+    }
+
+    private mutating func maintain() {
+        guard let work = rig.ring.maintenance() else { return }
+        let result = work.perform(on: rig.disk)
+        if draw.next() % 2 == 0 { commit() }
+        rig.note(rig.ring.finished(result))
+    }
+
+    private mutating func releaseSome() {
+        for log in rig.acknowledged.keys.sorted() where draw.next() % 2 == 0 {
+            rig.release(log, upTo: Int(draw.next() % UInt64((rig.acknowledged[log] ?? 0) + 1)))
+        }
+    }
+
+    /// The power goes in the middle of a plan, behind it, or between two.
+    private mutating func crash() throws {
+        if draw.next() % 3 != 0, let plan = rig.cut() {
+            let count = Int(draw.next() % UInt64(plan.writes.count + 1))
+            for write in plan.writes.prefix(count) { _ = try? rig.disk.write(write.bytes, at: write.position) }
+            if draw.next() % 4 == 0 { rig.finish(plan, plan.perform(on: rig.disk)) }
+        }
+        let mode = draw.next() % 4
+        var draw = draw
+        try rig.cutPower { index in
+            switch mode {
+            case 0: true
+            case 1: false
+            case 2: index % 3 != 1
+            default: draw.next() % 2 == 0
+            }
+        }
+        self.draw = draw
+        for finding in rig.report.findings {
+            if case .readingsLost = finding { Issue.record("\(finding.sentence)") }
+        }
+        rig.check()
+    }
+}
