@@ -80,10 +80,8 @@ let package = Package(
         floor("MQTTLink", ["CMosquitto", "Devices", "Environment", "Model"]),
         floor("LocalSinks", ["Model", "Sinks"]),
         floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
-        floor("ControlAPI", ["Model", logging] + nio),
-        .target(
-            name: "TOMLConfiguration", dependencies: ["CTOML", "Devices", "Model"], path: "Sources/Configuration",
-            swiftSettings: strict),
+        floor("ControlAPI", ["Model"] + nio),
+        floor("TOMLConfiguration", ["CTOML", "Devices", "Model"]),
 
         // Floor 5: wiring
         floor(
@@ -125,10 +123,15 @@ let package = Package(
         tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix"]),
         tests("MQTTLinkTests", ["Devices", "Environment", "MQTTLink", "Model", "TestKit"]),
         tests("HTTPSinksTests", ["HTTPSinks", "LocalSinks", "Model", "Sinks", "TestKit"]),
-        tests("ConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
+        tests("TOMLConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
         tests("ControlAPITests", ["ControlAPI", "Model"]),
-        tests("CommandLineTests", ["ControlAPI", "Model", "covey"]),
-        tests("GatewayTests", ["Environment", "Model", "TestKit", "covey"]),
+        tests("CommandLineTests", ["ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "covey"]),
+        tests(
+            "GatewayTests",
+            [
+                "Devices", "Environment", "Gateway", "Model", "Supervision", "TestKit", "TOMLConfiguration", "covey",
+                logging,
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

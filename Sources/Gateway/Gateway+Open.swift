@@ -1,6 +1,6 @@
 package import TOMLConfiguration
 import ControlAPI
-import Devices
+package import Devices
 import Environment
 import GatewayCore
 import HTTPSinks
@@ -8,7 +8,7 @@ import KeyValue
 import LogFormat
 package import Logging
 import MQTTLink
-import Model
+package import Model
 import Posix
 import RingLog
 import Sinks
@@ -17,7 +17,11 @@ import Supervision
 extension Gateway {
     /// Opens the data directory and makes every part; nothing runs yet. Throws a ``GatewayError`` or an ``InstanceLockError`` in words
     /// that say what to do.
-    package static func open(_ configuration: GatewayConfiguration, logger: Logger) async throws -> Gateway {
+    ///
+    /// - Parameter drivers: Drivers that stand in for those of configured devices: for parts of a board that no configuration can name.
+    package static func open(
+        _ configuration: GatewayConfiguration, logger: Logger, drivers: [DeviceID: any Driver] = [:]
+    ) async throws -> Gateway {
         try File.makeDirectory(configuration.gateway.dataDirectory)
         let lock = try InstanceLock(directory: configuration.gateway.dataDirectory)
         var random = SystemRandomNumberGenerator()
@@ -30,7 +34,9 @@ extension Gateway {
             configuration: configuration, storage: storage, clock: clock, threads: threads, logger: logger)
         let transport = HTTPTransport()
         let parts = try await assembly.make(transport: transport, seed: random.next())
-        return Gateway(configuration: configuration, parts: parts, logger: logger, lock: lock, transport: transport)
+        return Gateway(
+            configuration: configuration, parts: parts, logger: logger, drivers: drivers, lock: lock,
+            transport: transport)
     }
 }
 

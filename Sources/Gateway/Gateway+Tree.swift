@@ -50,7 +50,7 @@ extension Gateway {
     /// The child of one device: its driver, or for a device that a link feeds, the watch over its silence.
     func deviceChild(_ id: DeviceID) -> ChildSpec? {
         guard let entry = parts.directory[id] else { return nil }
-        guard let driver = configuration.driver(of: id) else { return silenceWatch(id, entry) }
+        guard let driver = drivers[id] ?? configuration.driver(of: id) else { return silenceWatch(id, entry) }
         let intake = parts.intake
         return ChildSpec(
             id.rawValue, placement: driver.blocksThread ? .ownThread : .pool,

@@ -51,15 +51,19 @@ package final class Gateway: Sendable {
     let configuration: GatewayConfiguration
     let parts: Parts
     let logger: Logger
+    /// Drivers that stand in for configured ones, by device.
+    let drivers: [DeviceID: any Driver]
     private let lock: InstanceLock
     private let transport: HTTPTransport
 
     init(
-        configuration: GatewayConfiguration, parts: Parts, logger: Logger, lock: InstanceLock, transport: HTTPTransport
+        configuration: GatewayConfiguration, parts: Parts, logger: Logger, drivers: [DeviceID: any Driver],
+        lock: InstanceLock, transport: HTTPTransport
     ) {
         self.configuration = configuration
         self.parts = parts
         self.logger = logger
+        self.drivers = drivers
         self.lock = lock
         self.transport = transport
     }

@@ -117,6 +117,10 @@ extension LinkFailure {
     /// `verification`: OpenSSL's word on the broker's certificate, where it was asked.
     static func tls(notes: [String], verification: Int?) -> LinkFailure {
         let said = notes.joined(separator: " ")
+        if said.contains("host name verification") || verification == 62 {
+            return LinkFailure(
+                .tls, "the broker's certificate is for another name than the host: use the name in the certificate")
+        }
         switch verification ?? 0 {
         case 9: return LinkFailure(.tls, "the broker's certificate is not valid yet: check this machine's clock")
         case 10:
@@ -125,13 +129,8 @@ extension LinkFailure {
         case 2, 18, 19, 20, 21, 27:
             return LinkFailure(
                 .tls, "the broker's certificate is not signed by an authority that ca_file holds: check ca_file")
-        case 62: break
         case 1...: return LinkFailure(.tls, "the broker's certificate is not accepted (OpenSSL verify code \(verification ?? 0))")
         default: break
-        }
-        if said.contains("host name verification") || verification == 62 {
-            return LinkFailure(
-                .tls, "the broker's certificate is for another name than the host: use the name in the certificate")
         }
         if said.contains("certificate verify failed") {
             return LinkFailure(.tls, "the broker's certificate is not accepted: check ca_file and the broker's certificate")

@@ -61,8 +61,7 @@ extension RingLog {
         guard background.queue.isEmpty, !background.isMerging, let head = background.headAfter else { return }
         if background.sealsCold {
             segments[head.segment].state = .sealed
-            keepTable(head.segment, head.generation, head.dictionary.table)
-            cold = nil
+            leaveCold(head)
         } else {
             cold = head
         }
@@ -81,8 +80,8 @@ extension RingLog {
                 events.append(.retired(segment: segment, reason: error.message))
             }
             // Half-written or not, no block follows there; the next commit opens another segment and repeats everything.
-            if plan.block != nil { hot = nil }
-            if let cold, plan.touches.contains(cold.segment) { self.cold = nil }
+            if plan.block != nil { leaveHot() }
+            if let cold, plan.touches.contains(cold.segment) { leaveCold(cold) }
         } else {
             // The medium is sound, only closed to us: the same places are written again from the start later.
             if plan.hasRolled, let next = hot?.segment {
@@ -113,6 +112,16 @@ extension RingLog {
         guard wasWritten else { return }
         // Blocks of it may have become durable before: the segment keeps them, and gets no more.
         segments[head.segment].state = .sealed
+        leaveCold(head)
+    }
+
+    private mutating func leaveHot() {
+        if let hot { keepTable(hot.segment, hot.generation, hot.dictionary.table) }
+        hot = nil
+    }
+
+    private mutating func leaveCold(_ head: Head) {
+        keepTable(head.segment, head.generation, head.dictionary.table)
         cold = nil
     }
 

@@ -113,6 +113,8 @@ extension RingLog {
             cold = head
             segments[item.segment].state = .open
         }
+        // Their dictionaries grow from here on.
+        tables.removeAll { $0.segment == hot?.segment || $0.segment == cold?.segment }
     }
 
     private func head(continuing item: Recovery.Found) -> Head? {

@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 import Synchronization
 
 /// What kept a test's broker from running.
@@ -119,6 +119,9 @@ package final class MosquittoBroker: Sendable {
             if let answer { wake.resume(returning: answer) }
         }
     }
+
+    /// Of the present process; 0 while it is not running.
+    package var processID: pid_t { state.withLock { $0.process } }
 
     /// The lines of the present process' log so far.
     package var log: [String] { state.withLock { Array($0.lines[$0.firstLine...]) } }

@@ -18,7 +18,7 @@ struct Covey: AsyncParsableCommand {
 }
 
 /// The version of the program, as `covey version` and `/v1/version` tell it.
-let programVersion = "0.1.0"
+let programVersion = Gateway.version
 
 @main
 enum Program {

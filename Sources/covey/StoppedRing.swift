@@ -32,7 +32,8 @@ struct StoppedRing {
         }
         node = GatewayCore.keptNode(in: ring)?.description ?? ""
         if Self.isInUse(directory) {
-            tell("a gateway runs on \(directory): what it is writing now may be missing here; ask it without --data-dir")
+            tell(
+                "a gateway runs on \(directory): what it is writing now may be missing here; ask it without --data-dir")
         }
     }
 
@@ -43,7 +44,8 @@ struct StoppedRing {
     func read(_ request: QueryRequest, _ line: (ArraySlice<UInt8>) throws -> Void) throws {
         if let limit = request.limit {
             if limit > Self.newestReadings { tell("no more than the newest \(Self.newestReadings) readings are told") }
-            let result = perform(request, from: request.since, newestFirst: true, limit: min(limit, Self.newestReadings))
+            let result = perform(
+                request, from: request.since, newestFirst: true, limit: min(limit, Self.newestReadings))
             for reading in result.readings.reversed() { try line(json(reading)) }
             return report(result)
         }
@@ -74,7 +76,8 @@ struct StoppedRing {
     }
 
     private func perform(_ request: QueryRequest, from: Milliseconds?, newestFirst: Bool, limit: Int) -> QueryResult {
-        ring.queryPlan(from: from, to: request.until, newestFirst: newestFirst, limit: limit).perform(on: disk) { series in
+        ring.queryPlan(from: from, to: request.until, newestFirst: newestFirst, limit: limit).perform(on: disk) {
+            series in
             request.globs.isEmpty || request.globs.contains { $0.matches(series) }
         }
     }

@@ -24,7 +24,8 @@ import Testing
         let boot = BootID(high: 1, low: 2)
         for number in 0..<count {
             let stamp = Stamp(
-                boot: boot, uptime: Microseconds(Int64(number / 3) * 1000), wallOffset: Microseconds(1_000_000_000_000_000),
+                boot: boot, uptime: Microseconds(Int64(number / 3) * 1000),
+                wallOffset: Microseconds(1_000_000_000_000_000),
                 isTrusted: number > 0)
             _ = try ring.append(Entry([Reading(series: series, stamp: stamp, value: .number(Double(number)))]))
         }
@@ -40,14 +41,19 @@ import Testing
         try await withRing(9001) { folder in
             let outcome = try await Child.run(["query", "--data-dir", folder, "--format", "csv"])
             #expect(outcome.code == 0, "\(outcome.errors)")
-            let values = outcome.output.split(separator: "\n").dropFirst().compactMap { Int($0.split(separator: ",")[4]) }
+            let values = outcome.output.split(separator: "\n").dropFirst().compactMap {
+                Int($0.split(separator: ",")[4])
+            }
             #expect(values == Array(0..<9001))
         }
     }
 
-    @Test func `a limit gives the newest, a range and a glob what they say, in the form of the contract`() async throws {
+    @Test func `a limit gives the newest, a range and a glob what they say, in the form of the contract`() async throws
+    {
         try await withRing(30) { folder in
-            let newest = try await Child.run(["query", "soil-*", "--data-dir", folder, "--limit", "1", "--format", "json"])
+            let newest = try await Child.run([
+                "query", "soil-*", "--data-dir", folder, "--limit", "1", "--format", "json",
+            ])
             let log = newest.output.suffix(21).prefix(16)
             #expect(
                 newest.output == """
@@ -58,7 +64,8 @@ import Testing
 
                     """)
             let ranged = try await Child.run([
-                "query", "--data-dir", folder, "--since", "2001-09-09T01:46:40.002Z", "--until", "2001-09-09T01:46:40.004Z", "--format",
+                "query", "--data-dir", folder, "--since", "2001-09-09T01:46:40.002Z", "--until",
+                "2001-09-09T01:46:40.004Z", "--format",
                 "line",
             ])
             #expect(ranged.output.split(separator: "\n").count == 6, "\(ranged)")

@@ -1,5 +1,6 @@
 import Environment
 import Glibc
+import Model
 import Posix
 import Testing
 

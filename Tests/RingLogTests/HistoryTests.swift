@@ -7,10 +7,10 @@ import Testing
 
 /// Long random lives of small rings beside a plain model.
 struct HistoryTests {
-    @Test(arguments: UInt64(1)...12)
+    @Test(arguments: UInt64(1)...1500)
     func `what was acknowledged survives any mix of commits, merges, evictions, crashes and failing syncs`(seed: UInt64) throws {
         var history = try History(seed: seed)
-        try history.run(steps: 400)
+        try history.run(steps: 500)
     }
 }
 

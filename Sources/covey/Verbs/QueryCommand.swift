@@ -26,14 +26,17 @@ struct QueryCommand: ParsableCommand {
     @Option(help: "table, json (one array), csv, or line (InfluxDB line protocol).")
     var format = ReadingFormat.table
 
-    @Option(help: ArgumentHelp("Read the ring of a stopped gateway in its data_dir, without a daemon.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Read the ring of a stopped gateway in its data_dir, without a daemon.", valueName: "dir"))
     var dataDir: String?
 
     @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
-        if dataDir != nil, daemon.socket != nil { throw ValidationError("--data-dir asks no daemon: leave out --socket") }
+        if dataDir != nil, daemon.socket != nil {
+            throw ValidationError("--data-dir asks no daemon: leave out --socket")
+        }
     }
 
     func run() throws {
