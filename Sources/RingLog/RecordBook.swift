@@ -17,8 +17,9 @@ struct RecordBook: Sendable {
     private(set) var marks: [DeliveryMark] = []
     private(set) var markSet: Set<DeliveryMark> = []
     var mostMarks = 4096
-    /// Marks repeated in a new segment: more than a broker keeps in flight, and few enough to cost little.
-    static let marksRepeated = 1024
+    /// Marks repeated in a new segment, out of those kept: so many are sure to outlive a crash. Repeats may be replayed behind
+    /// newer marks, which is why they must be fewer than those kept.
+    private var marksRepeated: Int { mostMarks / 4 }
 
     enum SnapshotItem: Sendable {
         case record(Record)
@@ -102,7 +103,7 @@ struct RecordBook: Sendable {
         items += gaps.map { .record(.gap($0)) }
         items += anchors.map { .record(.anchor($0)) }
         items += values.keys.sorted().map { .state($0) }
-        items += marks.suffix(Self.marksRepeated).map { .record(.mark($0)) }
+        items += marks.suffix(marksRepeated).map { .record(.mark($0)) }
         snapshot = items.reversed()
     }
 }

@@ -18,7 +18,8 @@ package struct RingOptions: Sendable {
     package var pendingBytes = 16 << 20
     /// Bytes of merged blocks or zero-fill that one commit carries beside its own block: keeps a commit short on slow flash.
     package var backgroundBytes = 256 << 10
-    /// Delivery marks remembered: more messages than any broker keeps in flight to us.
+    /// Delivery marks remembered; a quarter of them is sure to outlive a crash, which is more messages than a broker keeps in
+    /// flight to us.
     package var marksKept = 4096
 
     package init() {}

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 import Glibc
 
 /// The program. `covey run` is the daemon; every other verb asks one, or looks at files.
