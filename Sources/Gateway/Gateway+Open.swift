@@ -106,7 +106,7 @@ private struct Assembly {
                 ring: ring, disk: disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed), now: now)
         }.value
         var core = resumed.core
-        core.keep(storage.node)
+        core.keep(storage.node, name: name)
         let actor = GatewayActor(core: core, disk: storage.disk, clock: clock, threads: threads, outlets: outlets)
         return (actor, resumed.directives)
     }

@@ -107,64 +107,47 @@ struct GatewaySurface: ControlSurface {
     }
 }
 
-/// A query's answer in pages, so that neither side ever holds all of it. Pages follow one another in time; readings of the very
-/// millisecond at which a page ends are told once.
+/// A query's answer in pages, so that neither side ever holds all of it.
 private actor QueryPages {
-    private static let pageReadings = 4096
-
     private let parts: Gateway.Parts
     private let request: QueryRequest
-    private var from: Milliseconds?
-    private var left: Int
-    private var told: Set<StoredPlace> = []
+    private var pager: QueryPager
     private var isDone = false
-
-    private struct StoredPlace: Hashable {
-        let log: LogID
-        let offset: Offset
-    }
 
     init(parts: Gateway.Parts, request: QueryRequest) {
         self.parts = parts
         self.request = request
-        from = request.since
-        left = request.limit ?? .max
+        pager = QueryPager(from: request.since)
     }
 
     func next() async throws -> [UInt8]? {
         while !isDone {
-            let page = try await request.limit == nil ? readPage() : readNewest()
+            let page = if let limit = request.limit { try await readNewest(limit) } else { try await readPage() }
             if !page.isEmpty { return page }
         }
         return nil
     }
 
     /// The newest `limit` readings, told oldest first: they must be held at once, so the limit is one of memory too.
-    private func readNewest() async throws -> [UInt8] {
+    private func readNewest(_ limit: Int) async throws -> [UInt8] {
         isDone = true
-        let limit = min(left, 1_000_000)
-        let result = try await perform(from: request.since, newestFirst: true, limit: limit)
-        return await lines(result.readings.sorted { ($0.time, $0.stored.offset) < ($1.time, $1.stored.offset) })
+        let most = QueryResult.newestReadings
+        let result = try await perform(from: request.since, newestFirst: true, limit: min(limit, most))
+        let readings = result.readings.sorted { ($0.time, $0.stored.offset) < ($1.time, $1.stored.offset) }
+        return await lines(
+            readings, notes: limit > most ? ["no more than the newest \(most) readings are told"] : [], result)
     }
 
     private func readPage() async throws -> [UInt8] {
-        let result = try await perform(from: from, newestFirst: false, limit: Self.pageReadings + told.count)
-        let fresh = result.readings.filter { !told.contains(StoredPlace(log: $0.stored.log, offset: $0.stored.offset)) }
-        isDone = !result.isTruncated || fresh.isEmpty
-        if let end = result.readings.last?.time {
-            let atEnd = result.readings.filter { $0.time == end }.map {
-                StoredPlace(log: $0.stored.log, offset: $0.stored.offset)
-            }
-            told = end == from ? told.union(atEnd) : Set(atEnd)
-            from = end
-        }
-        return await lines(fresh)
+        let result = try await perform(from: pager.from, newestFirst: false, limit: pager.limit)
+        let readings = pager.take(result)
+        isDone = pager.isDone
+        return await lines(readings, notes: [], result)
     }
 
     private func perform(from: Milliseconds?, newestFirst: Bool, limit: Int) async throws -> QueryResult {
-        let globs = request.globs
+        let (globs, until) = (request.globs, request.until)
         for _ in 0..<8 {
-            let (from, until) = (from, request.until)
             let plan = await parts.gateway.read {
                 $0.ring.queryPlan(from: from, to: until, newestFirst: newestFirst, limit: limit)
             }
@@ -178,11 +161,17 @@ private actor QueryPages {
             .unavailable, "the ring is overwritten faster than it can be read", hint: "ask for a later time")
     }
 
-    private func lines(_ readings: [TimedReading]) async -> [UInt8] {
+    private func lines(_ readings: [TimedReading], notes: [String], _ result: QueryResult) async -> [UInt8] {
         let clock = await parts.gateway.read { $0.ring.clock }
         var bytes: [UInt8] = []
         for reading in readings {
             bytes.append(contentsOf: parts.line(reading.stored, clock: clock))
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        for note in notes + result.notes {
+            var json = JSONWriter()
+            json.object { $0.member("note", note) }
+            bytes.append(contentsOf: json.bytes)
             bytes.append(UInt8(ascii: "\n"))
         }
         return bytes

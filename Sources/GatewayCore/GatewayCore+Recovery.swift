@@ -120,8 +120,14 @@ extension GatewayCore {
         ring.state(StateKey(StateKind.node, "")).flatMap { NodeID(hex: String(decoding: $0, as: UTF8.self)) }
     }
 
-    /// Lets the ring remember the node id.
-    package mutating func keep(_ node: NodeID) {
+    /// The gateway's name when it last ran on this ring.
+    package static func keptName(in ring: RingLog) -> String? {
+        ring.state(StateKey(StateKind.name, "")).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Lets the ring remember whose it is.
+    package mutating func keep(_ node: NodeID, name: String) {
         putState(StateKey(StateKind.node, ""), Array(node.description.utf8))
+        putState(StateKey(StateKind.name, ""), Array(name.utf8))
     }
 }

@@ -33,4 +33,6 @@ enum StateKind {
     static let session: UInt8 = 5
     /// Name: empty. The node id, 32 hexadecimal digits.
     static let node: UInt8 = 6
+    /// Name: empty. The gateway's name, UTF-8.
+    static let name: UInt8 = 7
 }

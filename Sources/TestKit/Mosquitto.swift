@@ -58,9 +58,7 @@ package final class MosquittoBroker: Sendable {
             "log_dest stderr", "connection_messages true", "set_tcp_nodelay true",
         ]
         if geteuid() == 0 { lines.append("user root") }
-        if !options.contains(where: { $0.hasPrefix("log_type") }) {
-            lines += ["log_type error", "log_type warning", "log_type notice", "log_type information"]
-        }
+        lines += ["log_type error", "log_type warning", "log_type notice", "log_type information"]
         if !options.contains(where: { $0.hasPrefix("allow_anonymous") }) { lines.append("allow_anonymous true") }
         try Self.write((lines + options).joined(separator: "\n") + "\n", to: "\(directory)/mosquitto.conf")
     }

@@ -11,12 +11,8 @@ struct StoppedRing {
     private let ring: RingLog
     private let disk: FileDisk
     private let node: String
+    private let gateway: String
     private let seen: RecoveryReport
-
-    /// Readings taken at once: they are held and sorted together.
-    private static let pageReadings = 4096
-    /// The newest so many can be had: they too are held at once.
-    static let newestReadings = 1_000_000
 
     init(directory: String) throws(Failure) {
         let path = directory + "/ring"
@@ -31,6 +27,7 @@ struct StoppedRing {
             throw Failure(.notWell, "\(path): \(error.description)")
         }
         node = GatewayCore.keptNode(in: ring)?.description ?? ""
+        gateway = GatewayCore.keptName(in: ring) ?? ""
         if Self.isInUse(directory) {
             tell(
                 "a gateway runs on \(directory): what it is writing now may be missing here; ask it without --data-dir")
@@ -43,35 +40,19 @@ struct StoppedRing {
     /// Calls `line` with the JSON of each reading asked for, oldest first, and tells the person what is missing.
     func read(_ request: QueryRequest, _ line: (ArraySlice<UInt8>) throws -> Void) throws {
         if let limit = request.limit {
-            if limit > Self.newestReadings { tell("no more than the newest \(Self.newestReadings) readings are told") }
+            if limit > QueryResult.newestReadings {
+                tell("no more than the newest \(QueryResult.newestReadings) readings are told")
+            }
             let result = perform(
-                request, from: request.since, newestFirst: true, limit: min(limit, Self.newestReadings))
+                request, from: request.since, newestFirst: true, limit: min(limit, QueryResult.newestReadings))
             for reading in result.readings.reversed() { try line(json(reading)) }
             return report(result)
         }
-        var from = request.since
-        // Readings of the very millisecond at which a page ends come again with the next one.
-        var told: Set<Place> = []
-        var isTruncated = true
-        while isTruncated {
-            let result = perform(request, from: from, newestFirst: false, limit: Self.pageReadings + told.count)
-            for reading in result.readings where !told.contains(Place(reading)) { try line(json(reading)) }
+        var pager = QueryPager(from: request.since)
+        while !pager.isDone {
+            let result = perform(request, from: pager.from, newestFirst: false, limit: pager.limit)
+            for reading in pager.take(result) { try line(json(reading)) }
             report(result)
-            guard let end = result.readings.last?.time else { return }
-            let last = Set(result.readings.reversed().prefix { $0.time == end }.map(Place.init))
-            told = end == from ? told.union(last) : last
-            from = end
-            isTruncated = result.isTruncated
-        }
-    }
-
-    private struct Place: Hashable {
-        let log: LogID
-        let offset: Offset
-
-        init(_ reading: TimedReading) {
-            log = reading.stored.log
-            offset = reading.stored.offset
         }
     }
 
@@ -83,16 +64,10 @@ struct StoppedRing {
     }
 
     private func report(_ result: QueryResult) {
-        for damage in result.damage {
-            tell(
-                "segment \(damage.segment): \(damage.range.lowerBound.distance(to: damage.range.upperBound)) readings of log "
-                    + "\(damage.log) are missing: \(damage.reason)")
-        }
-        if let failure = result.failure { tell("some readings are missing: \(failure.message)") }
-        if result.overwritten { tell("some readings are missing: they were overwritten meanwhile") }
+        for note in result.notes { tell(note) }
     }
 
-    /// In the form of the contract. The ring does not know the name of its gateway, so that stays empty.
+    /// In the form of the contract.
     private func json(_ reading: TimedReading) -> ArraySlice<UInt8> {
         let stored = reading.stored.reading
         let isUnsynced = !reading.isTrusted && stored.quality == .good
@@ -102,7 +77,7 @@ struct StoppedRing {
         var json = JSONWriter(reserving: 256)
         json.object { json in
             item.write(to: &json)
-            for (name, text) in [("gateway", ""), ("node", node), ("log", reading.stored.log.description)] {
+            for (name, text) in [("gateway", gateway), ("node", node), ("log", reading.stored.log.description)] {
                 json.key(name)
                 json.string(text)
             }
