@@ -18,11 +18,17 @@ extension Gateway {
     /// Opens the data directory and makes every part; nothing runs yet. Throws a ``GatewayError`` or an ``InstanceLockError`` in words
     /// that say what to do.
     ///
-    /// - Parameter drivers: Drivers that stand in for those of configured devices: for parts of a board that no configuration can name.
+    /// - Parameters:
+    ///   - drivers: Drivers that stand in for those of configured devices: for parts of a board that no configuration can name.
+    ///   - patience: How long drivers are waited for.
     package static func open(
-        _ configuration: GatewayConfiguration, logger: Logger, drivers: [DeviceID: any Driver] = [:]
+        _ configuration: GatewayConfiguration, logger: Logger, drivers: [DeviceID: any Driver] = [:],
+        patience: Patience = Patience()
     ) async throws -> Gateway {
         try File.makeDirectory(configuration.gateway.dataDirectory)
+        // Under systemd it is there already; by hand it may not be, and the socket's own error says the rest.
+        let socket = configuration.api.socket
+        if let slash = socket.lastIndex(of: "/") { try? File.makeDirectory(String(socket[..<slash])) }
         let lock = try InstanceLock(directory: configuration.gateway.dataDirectory)
         var random = SystemRandomNumberGenerator()
         let storage = try await Storage.open(configuration, random: &random)
@@ -35,8 +41,8 @@ extension Gateway {
         let transport = HTTPTransport()
         let parts = try await assembly.make(transport: transport, seed: random.next())
         return Gateway(
-            configuration: configuration, parts: parts, logger: logger, drivers: drivers, lock: lock,
-            transport: transport)
+            configuration: configuration, parts: parts, logger: logger, drivers: drivers,
+            patience: patience, lock: lock, transport: transport)
     }
 }
 

@@ -17,7 +17,7 @@ import SupervisionCore
 extension Gateway {
     private static let coolDown = Exceeded.quarantine(coolDown: .seconds(600))
     private static let tries = Intensity(restarts: 5, period: .seconds(60))
-    private static let patience = Backoff(initial: .milliseconds(500), maximum: .seconds(60))
+    private static let backoff = Backoff(initial: .milliseconds(500), maximum: .seconds(60))
 
     func children(_ supervisor: Supervisor, _ manager: ServiceManager) -> [ChildSpec] {
         let housekeeper = housekeeper(manager)
@@ -54,8 +54,8 @@ extension Gateway {
         let intake = parts.intake
         return ChildSpec(
             id.rawValue, placement: driver.blocksThread ? .ownThread : .pool,
-            heartbeat: Heartbeat(deadline: .seconds(30)),
-            backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries
+            heartbeat: Heartbeat(deadline: patience.heartbeat),
+            backoff: Backoff(initial: patience.firstPause, maximum: .seconds(60)), exceeded: Self.coolDown, intensity: Self.tries
         ) { context in
             try await driver.run(intake.port(for: id) { context.heartbeat() })
         }
@@ -88,7 +88,7 @@ extension Gateway {
 
     private func linkChild(_ id: String, _ body: @escaping @Sendable (ChildContext) async throws -> Void) -> ChildSpec {
         ChildSpec(
-            id, heartbeat: Heartbeat(deadline: .seconds(120)), backoff: Self.patience, exceeded: Self.coolDown,
+            id, heartbeat: Heartbeat(deadline: .seconds(120)), backoff: Self.backoff, exceeded: Self.coolDown,
             intensity: Self.tries, start: body)
     }
 
@@ -97,7 +97,7 @@ extension Gateway {
     private func uploadChildren() -> [ChildSpec] {
         zip(configuration.uploads, parts.sinks).map { upload, runner in
             ChildSpec(
-                upload.name, shutdownDeadline: .milliseconds(500), backoff: Self.patience, exceeded: Self.coolDown,
+                upload.name, shutdownDeadline: .milliseconds(500), backoff: Self.backoff, exceeded: Self.coolDown,
                 intensity: Self.tries
             ) { try await runner.run($0) }
         }
@@ -110,7 +110,7 @@ extension Gateway {
         let logger = logger
         let name = parts.name
         var children = [
-            ChildSpec("socket", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) {
+            ChildSpec("socket", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {
                 [configuration] _ in
                 let server = ControlServer(
                     .unix(path: configuration.api.socket), version: Self.version, surface: surface)
@@ -121,7 +121,7 @@ extension Gateway {
             }
         ]
         if let listen = configuration.api.listen {
-            let child = ChildSpec("listen", backoff: Self.patience, exceeded: Self.coolDown, intensity: Self.tries) {
+            let child = ChildSpec("listen", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {
                 _ in
                 let server = ControlServer(
                     .tcp(host: listen.host, port: listen.port), version: Self.version, surface: surface)

@@ -53,17 +53,19 @@ package final class Gateway: Sendable {
     let logger: Logger
     /// Drivers that stand in for configured ones, by device.
     let drivers: [DeviceID: any Driver]
+    let patience: Patience
     private let lock: InstanceLock
     private let transport: HTTPTransport
 
     init(
         configuration: GatewayConfiguration, parts: Parts, logger: Logger, drivers: [DeviceID: any Driver],
-        lock: InstanceLock, transport: HTTPTransport
+        patience: Patience, lock: InstanceLock, transport: HTTPTransport
     ) {
         self.configuration = configuration
         self.parts = parts
         self.logger = logger
         self.drivers = drivers
+        self.patience = patience
         self.lock = lock
         self.transport = transport
     }

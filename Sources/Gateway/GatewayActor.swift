@@ -2,16 +2,16 @@ package import Environment
 package import GatewayCore
 import LogFormat
 package import Model
-package import RingLog
+import RingLog
 package import Sinks
 package import Supervision
 
 /// Owns the core: feeds it events, performs its directives, and wakes who waits. All waiting is elsewhere, so it is never busy for long.
 package actor GatewayActor {
-    /// A send with the plan to read what it sends.
+    /// A send with where to read what it sends.
     package struct SendOrder: Sendable {
         package let request: SendRequest
-        package let plan: ReadPlan
+        package let source: SendSource
     }
 
     private(set) var core: GatewayCore
@@ -131,9 +131,9 @@ package actor GatewayActor {
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)
-        case .send(let sink, let request, let plan):
+        case .send(let sink, let request, let source):
             inFlight[sink, default: []].insert(request.id)
-            if !outlets.send(sink, SendOrder(request: request, plan: plan)) {
+            if !outlets.send(sink, SendOrder(request: request, source: source)) {
                 step(
                     .sent(sink: sink, request.id, .unavailable(reason: "the uploader is not running", retryAfter: nil)))
             }

@@ -45,14 +45,14 @@ struct SinkRunner: Sendable {
 
     private func carryOut(_ order: GatewayActor.SendOrder) async {
         let request = order.request
-        let result = await onReader { order.plan.perform(on: disk) }
+        let (readings, result) = await onReader { order.source.perform(on: disk) }
         let count = request.range.lowerBound.distance(to: request.range.upperBound)
-        guard result.readings.count == count else {
+        guard readings.count == count else {
             await gateway.handle(explain(request, result))
             return
         }
         let clock = await gateway.read { $0.ring.clock }
-        let items = result.readings.map { NativeBatch.Item($0, clock: clock) }
+        let items = readings.map { NativeBatch.Item($0, clock: clock) }
         let batch = NativeBatch(
             node: node, gateway: name, log: request.log, base: request.range.lowerBound, items: items)
         let outcome = await sink.send(batch)

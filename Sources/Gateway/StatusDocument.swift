@@ -42,8 +42,8 @@ struct StatusDocument: Sendable {
             reasons.append("the disk has not answered for \(commitAge.text)")
         }
         let failed = !reasons.isEmpty
-        if core.ring.statistics.retiredSegments > 0 {
-            reasons.append("\(core.ring.statistics.retiredSegments) segments of the ring are worn out or failed")
+        for retired in core.retired {
+            reasons.append("segment \(retired.segment) of the ring is not used any more: \(retired.reason)")
         }
         for broker in brokers where broker.state != "connected" && broker.state != "connecting" {
             reasons.append("broker \(broker.name) is \(broker.state)" + (broker.error.map { ": \($0)" } ?? ""))
@@ -145,6 +145,16 @@ struct StatusDocument: Sendable {
             json.integer(statistics.setAsideSegments)
             json.key("retired")
             json.integer(statistics.retiredSegments)
+            json.key("retired_segments")
+            json.array { json in
+                for retired in core.retired {
+                    json.object { json in
+                        json.key("segment")
+                        json.integer(retired.segment)
+                        json.member("reason", retired.reason)
+                    }
+                }
+            }
             json.key("memory_only")
             json.flag(statistics.memoryOnly != nil)
             json.key("oldest_t")

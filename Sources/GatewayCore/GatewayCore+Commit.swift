@@ -13,48 +13,97 @@ extension GatewayCore {
         }
     }
 
+    /// When a cut is worth trying: a disk that failed is left alone for a while, and then tried whatever there is.
+    var nextCut: MonotonicInstant? {
+        guard let retryAt = ring.retryAt else { return cutDeadline }
+        guard ring.hasWork else { return cutDeadline.map { max($0, retryAt) } }
+        return retryAt
+    }
+
     mutating func cutIfDue(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         guard !isWriting, ring.retryAt.map({ $0 <= now }) ?? true else { return }
         let isBlockFull = ring.waitingBytes >= Self.blockFillBytes
-        guard isBlockFull || isStopping || cutDeadline.map({ $0 <= now }) ?? false else { return }
+        guard isBlockFull || (isStopping && isUnwritten) || nextCut.map({ $0 <= now }) ?? false else { return }
         putChangedState(now: now)
-        guard let plan = ring.cut(now: now, using: &random) else {
-            deadline = ring.waitingReadings > 0 || !tickets.isEmpty ? deadline : nil
-            stateDeadline = nil
-            return
-        }
-        isWriting = true
-        // What did not fit goes into the next block, at once.
-        deadline = plan.readings < pending.count ? now : nil
+        let plan = ring.cut(now: now, using: &random)
+        deadline = nil
         stateDeadline = nil
-        directives.append(.write(plan))
+        if let plan {
+            isWriting = true
+            // What did not fit goes into the next block, at once.
+            if plan.readings < pending.count { deadline = now }
+            directives.append(.write(plan))
+        } else if ring.hasWork {
+            // No place: something must be released or evicted first, or the disk must come back.
+            deadline = max(ring.retryAt ?? now, now.advanced(by: Self.stallPause))
+        } else {
+            settleTickets(upTo: ring.durableEnd, version: .max, &directives)
+        }
+        handle(ring.takeEvents(), now: now, &directives)
+    }
+
+    /// Whether a stop has something to wait for. What the cut itself puts does not count, or each would bring the next.
+    private var isUnwritten: Bool {
+        !pending.isEmpty || !tickets.isEmpty || !dirtyProgress.isEmpty || ledger.hasChanged
     }
 
     /// A block is at most 64 KiB; waiting longer than for this much would only make the next one late.
     private static let blockFillBytes = 56 * 1024
+    /// How soon a commit that found no place is tried again.
+    private static let stallPause = Duration.seconds(1)
+    /// Commits that small records may be behind; beyond, promises are kept together, later.
+    private static let mostPromises = 64
 
     /// Puts what changed since the last cut: counters of streams, the position they were taken at, upload progress.
     private mutating func putChangedState(now: MonotonicInstant) {
         var version: UInt64 = 0
-        for device in ledger.takeChanged() {
-            version = putState(StateKey(StateKind.stream, device.rawValue), ledger[device].record)
+        var promise = Promise(version: 0)
+        if let position = settledPosition {
+            version = putState(StateKey(StateKind.ledgerPosition, ""), position.record) ?? 0
+            settledPosition = nil
         }
-        if let log = ring.currentLog {
-            let position = LedgerPosition(log: log, offset: ring.durableEnd)
-            version = putState(StateKey(StateKind.ledgerPosition, ""), position.record)
+        for device in ledger.takeChanged() {
+            let record = StreamRecord(counts: ledger[device], position: counted).bytes
+            version = max(version, putState(StateKey(StateKind.stream, device.rawValue), record) ?? 0)
+            promise.counted = counted
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
-            version = putState(sink.progressKey(ref.log), sink.machine.encodedProgress(ref.log))
+            let put = putState(sink.progressKey(ref.log), sink.machine.encodedProgress(ref.log))
+            version = max(version, put ?? 0)
+            let known = promise.releases.firstIndex { $0.log == ref.log }
+            guard known == nil, let upTo = releasable(ref.log) else { continue }
+            promise.releases.append((ref.log, upTo))
         }
-        dirtyProgress.removeAll()
+        dirtyProgress.removeAll(keepingCapacity: true)
+        promise.version = version
+        if promise.counted != nil || !promise.releases.isEmpty { remember(promise) }
         for index in tickets.indices where tickets[index].stateVersion == nil { tickets[index].stateVersion = version }
+    }
+
+    private mutating func remember(_ promise: Promise) {
+        guard promises.count >= Self.mostPromises else { return promises.append(promise) }
+        let last = promises.count - 1
+        promises[last].version = max(promises[last].version, promise.version)
+        promises[last].counted = promise.counted ?? promises[last].counted
+        promises[last].releases.removeAll { old in promise.releases.contains { $0.log == old.log } }
+        promises[last].releases.append(contentsOf: promise.releases)
+    }
+
+    /// Small records up to this version are durable.
+    private mutating func keepPromises(_ version: UInt64) {
+        let kept = promises.prefix { $0.version <= version }
+        promises.removeFirst(kept.count)
+        for promise in kept {
+            for release in promise.releases { ring.setReleased(release.log, upTo: release.upTo) }
+            settledPosition = promise.counted ?? settledPosition
+        }
     }
 
     /// A record that the ring refuses (too large, too many) is left out: counters may then lag after a restart, readings never do.
     @discardableResult
-    mutating func putState(_ key: StateKey, _ value: [UInt8]) -> UInt64 {
-        (try? ring.put(key, value)) ?? 0
+    mutating func putState(_ key: StateKey, _ value: [UInt8]) -> UInt64? {
+        try? ring.put(key, value)
     }
 
     mutating func written(
@@ -64,7 +113,9 @@ extension GatewayCore {
         isWriting = false
         handle(ring.finished(id, result, now: now), now: now, &directives)
         drainBacklog(now: now)
-        if let plan = ring.maintenance() { directives.append(.maintain(plan)) }
+        if !isStopping, let plan = ring.maintenance() { directives.append(.maintain(plan)) }
+        // Whose turn had come and who still waits did not fit into that block.
+        if tickets.contains(where: { $0.stateVersion != nil }) { want(by: now) }
         if ring.hasWork { touchState(now: now) }
     }
 
@@ -78,10 +129,15 @@ extension GatewayCore {
                 directives.append(
                     .report(Report(.error, "commit failed, kept in memory and written elsewhere: \(error)")))
             case .retired(let segment, let reason):
+                retired.removeAll { $0.segment == segment }
+                retired.append((segment, reason))
                 directives.append(.report(Report(.error, "segment \(segment) is not used any more: \(reason)")))
             case .memoryOnly(let reason):
-                directives.append(.report(Report(.error, "the disk takes nothing, readings stay in memory: \(reason)")))
+                isMemoryOnly = true
+                let text = "the disk takes nothing, readings stay in memory and go to the sinks from there: \(reason)"
+                directives.append(.report(Report(.error, text)))
             case .durableAgain:
+                isMemoryOnly = false
                 directives.append(.report(Report(.notice, "the disk takes readings again")))
             case .evicted(let log, let range, let isPending):
                 let gap = Gap(log: log, range: range, reason: isPending ? .evicted : .uploaded)
@@ -96,29 +152,33 @@ extension GatewayCore {
     private mutating func settle(
         log: LogID?, upTo: Offset, version: UInt64, now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
-        if let log {
-            let count = pending.firstIndex { $0.offset >= upTo } ?? pending.count
-            let stored = pending[..<count].map { StoredReading(log: log, offset: $0.offset, reading: $0.reading) }
-            pending.removeFirst(count)
-            if !stored.isEmpty { stow(stored, log: log, now: now, &directives) }
-        }
-        let done = tickets.filter { $0.upTo <= upTo && ($0.stateVersion.map { $0 <= version } ?? false) }
-        if !done.isEmpty {
-            tickets.removeAll { open in done.contains { $0.ticket == open.ticket } }
-            directives.append(.settle(done.map(\.ticket)))
-        }
+        if let log { stow(log, upTo: upTo, now: now, &directives) }
+        keepPromises(version)
+        settleTickets(upTo: upTo, version: version, &directives)
     }
 
-    private mutating func stow(
-        _ stored: [StoredReading], log: LogID, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    mutating func settleTickets(upTo: Offset, version: UInt64, _ directives: inout [GatewayDirective]) {
+        var done: [Ticket] = []
+        tickets.removeAll { open in
+            guard open.upTo <= upTo, open.stateVersion.map({ $0 <= version }) ?? false else { return false }
+            done.append(open.ticket)
+            return true
+        }
+        if !done.isEmpty { directives.append(.settle(done)) }
+    }
+
+    /// Readings below `upTo` are safe: on the disk, or at every sink that must have them.
+    mutating func stow(
+        _ log: LogID, upTo: Offset, now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
+        counted = LedgerPosition(log: log, offset: upTo)
+        let count = pending.firstIndex { $0.offset >= upTo } ?? pending.count
+        guard count > 0 else { return }
+        let stored = pending[..<count].map { StoredReading(log: log, offset: $0.offset, reading: $0.reading) }
+        pending.removeFirst(count)
         forEachRun(of: stored.map(\.reading)) { ledger.store($1, from: $0) }
         touchState(now: now)
-        if let first = stored.first(where: { !$0.reading.stamp.isTrusted }) {
-            undated.append((first.offset, now.advanced(by: settings.clockWait)))
-        }
         for reading in stored { latest.note(reading) }
         directives.append(.stored(stored))
-        extendCurrentLog(now: now, &directives)
     }
 }

@@ -41,16 +41,19 @@ extension GatewayCore {
     private mutating func append(_ submission: Submission, now: MonotonicInstant) -> Submission? {
         for (index, entry) in submission.entries.enumerated() {
             do throws(RingError) {
-                let range = try ring.append(entry)
-                for (place, reading) in entry.readings.enumerated() {
+                let readings = ring.settled(entry.readings)
+                let range = try ring.append(Entry(readings, mark: entry.mark))
+                for (place, reading) in readings.enumerated() {
                     pending.append((range.lowerBound.advanced(by: place), reading))
                 }
+                hold(readings, from: range.lowerBound, now: now)
             } catch {
                 switch error {
                 case .entryTooLarge: withdraw(entry, dropped: "too-large")
                 case .ringFull: withdraw(entry, dropped: "ring-full")
                 case .readOnly: withdraw(entry, dropped: "read-only")
-                default:
+                case .tooSmall, .newerVersion, .notARing, .otherGeometry, .disk, .bufferFull, .stateTooLarge,
+                    .tooManyStates:
                     var rest = submission
                     rest.entries.removeFirst(index)
                     rest.counts = []
@@ -70,6 +73,17 @@ extension GatewayCore {
         return nil
     }
 
+    /// Readings that nobody can date yet keep back what comes behind them, until the clock is right or its time is up.
+    private mutating func hold(_ readings: [Reading], from first: Offset, now: MonotonicInstant) {
+        guard let place = readings.firstIndex(where: { !ring.time(of: $0.stamp).isTrusted }) else { return }
+        let until = now.advanced(by: settings.clockWait)
+        if let last = undated.last, last.until.duration(to: until) < settings.clockWait / Self.holdsKept { return }
+        undated.append((first.advanced(by: place), until))
+    }
+
+    /// Moments of release in one ``Settings/clockWait`` at most.
+    private static let holdsKept = 32
+
     private mutating func withdraw(_ entry: Entry, dropped reason: String) {
         forEachRun(of: entry.readings) { ledger.withdraw($1, from: $0, dropped: reason) }
     }
@@ -82,7 +96,7 @@ extension GatewayCore {
         touchState(now: now)
     }
 
-    private mutating func want(by moment: MonotonicInstant) {
+    mutating func want(by moment: MonotonicInstant) {
         deadline = min(deadline ?? moment, moment)
     }
 

@@ -5,17 +5,59 @@ import RingLog
 import Sinks
 
 extension GatewayCore {
-    /// Tells every sink how far the current log has come, and how much of it may leave.
+    /// Where the readings end that sinks may be told of: on the disk, or in RAM while there is no disk.
+    private var uploadEnd: Offset {
+        isMemoryOnly ? pending.last?.offset.advanced(by: 1) ?? ring.durableEnd : ring.durableEnd
+    }
+
+    /// Tells every sink how far the current log has come, where that is news.
     mutating func extendCurrentLog(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard let log = ring.currentLog, ring.durableEnd > .zero else { return }
-        let end = ring.durableEnd
-        let ready = undated.first?.from ?? end
+        guard let log = ring.currentLog else { return }
+        let end = max(uploadEnd, told?.end ?? .zero)
+        let ready = max(min(end, undated.first?.from ?? end), told?.ready ?? .zero)
+        guard end > .zero, told.map({ $0.log != log || $0.end < end || $0.ready < ready }) ?? true else { return }
         let event: UploadEvent =
-            opened == log
+            told?.log == log
             ? .extended(log, end: end, ready: ready) : .opened(log, end: end, ready: ready, isCurrent: true)
-        opened = log
+        told = (log, end, ready)
         for index in sinks.indices { stepUpload(index, event, now: now, &directives) }
         if sinks.allSatisfy({ !$0.isRequired }) { release(log) }
+    }
+
+    /// Lets older logs go whose time has come; all of them where `moment` is `nil`.
+    mutating func letGo(until moment: MonotonicInstant?, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        let due = held.filter { hold in moment.map { hold.until <= $0 } ?? true }
+        guard !due.isEmpty else { return }
+        held.removeAll { hold in due.contains { $0.log == hold.log } }
+        for hold in due {
+            let event = UploadEvent.extended(hold.log, end: hold.end, ready: hold.end)
+            for index in sinks.indices { stepUpload(index, event, now: now, &directives) }
+        }
+    }
+
+    /// Without a disk, what every sink has that must have it (every sink, where none must) is safe, and leaves RAM.
+    mutating func takeReceipts(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard isMemoryOnly, !isWriting, let log = ring.currentLog else { return }
+        let required = sinks.filter(\.isRequired)
+        let judges = required.isEmpty ? sinks : required
+        guard let upTo = judges.map({ $0.machine.releasable(log) }).min() else { return }
+        ring.releaseWaiting(upTo: max(upTo, ring.durableEnd))
+        stow(log, upTo: ring.durableEnd, now: now, &directives)
+        // Counters can wait for the disk, sources cannot.
+        for index in tickets.indices { tickets[index].stateVersion = tickets[index].stateVersion ?? 0 }
+        settleTickets(upTo: ring.durableEnd, version: .max, &directives)
+        drainBacklog(now: now)
+        extendCurrentLog(now: now, &directives)
+    }
+
+    /// What a send of `request` is read from.
+    private func source(of request: SendRequest) -> SendSource {
+        let (lower, upper) = (request.range.lowerBound, request.range.upperBound)
+        let limit = lower.distance(to: upper)
+        let plan = ring.readPlan(log: request.log, range: request.range, limit: limit)
+        guard request.log == ring.currentLog, upper > ring.durableEnd else { return SendSource(plan: plan, memory: []) }
+        let from = max(lower, ring.durableEnd)
+        return SendSource(plan: plan, memory: ring.waiting(from: from, limit: from.distance(to: upper)))
     }
 
     mutating func stepUpload(
@@ -24,16 +66,12 @@ extension GatewayCore {
         for directive in sinks[index].machine.step(event, now: now, using: &random) {
             switch directive {
             case .send(let request):
-                let plan = ring.readPlan(
-                    log: request.log, range: request.range,
-                    limit: request.range.lowerBound.distance(to: request.range.upperBound))
-                directives.append(.send(sink: index, request, plan))
+                directives.append(.send(sink: index, request, source(of: request)))
             case .wake(let moment): uploadWakes[index] = moment
             case .progressChanged(let log):
                 let ref = ProgressRef(sink: index, log: log)
                 if !dirtyProgress.contains(ref) { dirtyProgress.append(ref) }
                 touchState(now: now)
-                release(log)
             case .refused(let log, let offset, let reason):
                 let text = "sink \(sinks[index].name) refuses reading \(offset) of log \(log): \(reason)"
                 directives.append(.report(Report(.warning, text)))
@@ -49,11 +87,16 @@ extension GatewayCore {
         for index in sinks.indices { stepUpload(index, .lost(gap.log, gap.range, gap.loss), now: now, &directives) }
     }
 
-    /// Tells the ring what may leave it silently: what every required sink has taken or given up.
-    mutating func release(_ log: LogID) {
+    /// What of `log` may leave the ring silently: what every required sink has taken or given up.
+    func releasable(_ log: LogID) -> Offset? {
         let required = sinks.filter(\.isRequired)
         let end = log == ring.currentLog ? ring.durableEnd : ring.logs.first { $0.log == log }?.end
-        if let upTo = required.map({ $0.machine.releasable(log) }).min() ?? end { ring.setReleased(log, upTo: upTo) }
+        return required.map { $0.machine.releasable(log) }.min() ?? end
+    }
+
+    /// Tells the ring so at once: where the progress behind it is durable already, or no sink is required.
+    mutating func release(_ log: LogID) {
+        if let upTo = releasable(log) { ring.setReleased(log, upTo: upTo) }
     }
 }
 

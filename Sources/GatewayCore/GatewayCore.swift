@@ -25,6 +25,8 @@ package struct GatewayCore: Sendable {
     package internal(set) var ledger = Ledger()
     package internal(set) var sinks: [SinkState]
     package internal(set) var latest = LatestTable()
+    /// Segments that the disk failed since the start, with its words: at most one entry for each.
+    package internal(set) var retired: [(segment: Int, reason: String)] = []
     var random: SeededRandom
 
     // Intake
@@ -38,15 +40,26 @@ package struct GatewayCore: Sendable {
     // Commit
     var isWriting = false
     var isStopping = false
+    /// The disk takes nothing: readings go to the sinks from RAM, and sources are answered when the sinks have them.
+    package internal(set) var isMemoryOnly = false
+    /// Up to where the durable readings are in the stream counts.
+    var counted: LedgerPosition?
+    /// As of where all streams' records are durable, to be put with the next cut.
+    var settledPosition: LedgerPosition?
+    /// What becomes true when small records are durable, oldest first.
+    var promises: [Promise] = []
     var deadline: MonotonicInstant?
     var stateDeadline: MonotonicInstant?
     var dirtyProgress: [ProgressRef] = []
 
     // Uploads
     var uploadWakes: [MonotonicInstant?]
-    var opened: LogID?
-    /// Durable readings of the current log that nobody can date yet, oldest first.
+    /// What the sinks know of the current log.
+    var told: (log: LogID, end: Offset, ready: Offset)?
+    /// Readings of the current log that nobody can date yet, oldest first; neighbours in time share an entry.
     var undated: [(from: Offset, until: MonotonicInstant)] = []
+    /// Older logs of which nothing from an offset on is sent yet, as nobody can date it.
+    var held: [(log: LogID, end: Offset, until: MonotonicInstant)] = []
     var announcedWake: MonotonicInstant?
 
     struct OpenTicket {
@@ -61,13 +74,24 @@ package struct GatewayCore: Sendable {
         let log: LogID
     }
 
+    /// Follows from small records, and only once they are durable: else a crash in between would make it a lie.
+    struct Promise {
+        var version: UInt64
+        /// Readings that may leave the ring, by log.
+        var releases: [(log: LogID, upTo: Offset)] = []
+        /// The streams' records are as of here.
+        var counted: LedgerPosition?
+    }
+
     /// Handles one event; the directives are to be performed in order.
     package mutating func step(_ event: GatewayEvent, now: MonotonicInstant) -> [GatewayDirective] {
         var directives: [GatewayDirective] = []
         switch event {
         case .submitted(let submission): submit(submission, now: now)
         case .written(let id, let result): written(id, result, now: now, &directives)
-        case .maintained(let result): handle(ring.finished(result), now: now, &directives)
+        case .maintained(let result):
+            handle(ring.finished(result), now: now, &directives)
+            if ring.hasWork { touchState(now: now) }
         case .sent(let sink, let id, let outcome):
             stepUpload(sink, .sendFinished(id, outcome), now: now, &directives)
         case .unreadable(let sink, let id, let log, let missing, let damage):
@@ -77,15 +101,17 @@ package struct GatewayCore: Sendable {
         case .damageFound(let damage): handle(ring.noteDamage(damage), now: now, &directives)
         case .clockTrusted(let anchor):
             ring.anchor(anchor)
-            undated.removeAll()
             touchState(now: now)
-            extendCurrentLog(now: now, &directives)
+            undated.removeAll()
+            letGo(until: nil, now: now, &directives)
         case .sessionLost(let broker): loseSession(of: broker, now: now)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true
         }
+        extendCurrentLog(now: now, &directives)
         cutIfDue(now: now, &directives)
-        announceWake(&directives)
+        takeReceipts(now: now, &directives)
+        announceWake(now: now, &directives)
         return directives
     }
 
@@ -103,10 +129,8 @@ package struct GatewayCore: Sendable {
     }
 
     private mutating func tick(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        if let first = undated.first, first.until <= now {
-            undated.removeAll { $0.until <= now }
-            extendCurrentLog(now: now, &directives)
-        }
+        undated.removeAll { $0.until <= now }
+        letGo(until: now, now: now, &directives)
         for index in sinks.indices where uploadWakes[index].map({ $0 <= now }) ?? false {
             uploadWakes[index] = nil
             stepUpload(index, .tick, now: now, &directives)
@@ -114,10 +138,11 @@ package struct GatewayCore: Sendable {
     }
 
     /// Asks for one tick at the earliest moment that anything here waits for.
-    mutating func announceWake(_ directives: inout [GatewayDirective]) {
+    mutating func announceWake(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        if let announced = announcedWake, announced <= now { announcedWake = nil }
         var moments = uploadWakes.compactMap { $0 }
-        if let until = undated.first?.until { moments.append(until) }
-        if !isWriting { moments.append(contentsOf: [cutDeadline, ring.retryAt].compactMap { $0 }) }
+        moments.append(contentsOf: [undated.first?.until, held.map(\.until).min()].compactMap { $0 })
+        if !isWriting { moments.append(contentsOf: [nextCut].compactMap { $0 }) }
         guard let next = moments.min(), next != announcedWake else { return }
         announcedWake = next
         directives.append(.wake(at: next))

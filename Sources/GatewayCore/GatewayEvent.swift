@@ -55,18 +55,33 @@ package enum GatewayEvent: Sendable {
     case stopping
 }
 
+/// Where the readings of one send come from: the disk, and behind that RAM, where the disk takes nothing.
+package struct SendSource: Sendable {
+    package let plan: ReadPlan
+    /// What is in RAM only, the last part of the send; nearly always empty.
+    package let memory: [StoredReading]
+
+    /// Reads what is on `disk`. Blocks.
+    ///
+    /// - Returns: All readings of the send that could be had, in order, and what the disk said of its part.
+    package func perform(on disk: any Disk) -> (readings: [StoredReading], disk: ReadResult) {
+        let result = plan.perform(on: disk)
+        return (memory.isEmpty ? result.readings : result.readings + memory, result)
+    }
+}
+
 /// What the core asks its shell to do.
 package enum GatewayDirective: Sendable {
     /// Perform on the commit thread, answer `written`.
     case write(WritePlan)
     /// Perform on the other storage thread, answer `maintained`.
     case maintain(MaintenancePlan)
-    /// Everything that came with these tickets is durable.
+    /// Everything that came with these tickets is durable; without a disk, at every sink that must have it.
     case settle([Ticket])
-    /// These readings have just become durable, in order.
+    /// These readings have just become durable (without a disk: have reached the sinks), in order.
     case stored([StoredReading])
-    /// Read, send, answer `sent` or `unreadable`.
-    case send(sink: Int, SendRequest, ReadPlan)
+    /// Perform the source, send, answer `sent` or `unreadable`.
+    case send(sink: Int, SendRequest, SendSource)
     /// Answer `tick` then; replaces the wake before it.
     case wake(at: MonotonicInstant)
     case report(Report)

@@ -72,6 +72,9 @@ package struct Ledger: Sendable {
         changed.insert(device)
     }
 
+    /// Whether ``takeChanged()`` has something to give.
+    package var hasChanged: Bool { !changed.isEmpty }
+
     /// The streams whose settled counts moved since the last call, in order.
     package mutating func takeChanged() -> [DeviceID] {
         defer { changed.removeAll(keepingCapacity: true) }

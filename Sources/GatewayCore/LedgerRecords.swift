@@ -1,36 +1,52 @@
 import Model
 
-/// The stored form of the ledger: varints and short words. Total: arbitrary bytes give `nil`, never a trap.
-extension StreamCounts {
+// The stored form of the ledger: varints and short words. Total: arbitrary bytes give `nil`, never a trap.
+
+/// One stream's counts with the place that they were taken at: streams are written one by one, and a crash may come in between.
+struct StreamRecord: Hashable {
     /// `received` is not stored: what was waiting died with the process, so after a restart it is what was settled.
-    var record: [UInt8] {
+    var counts: StreamCounts
+    /// `nil` where no reading had ever been stored.
+    var position: LedgerPosition?
+
+    var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        appendVarint(stored, to: &bytes)
-        appendVarint(duplicate, to: &bytes)
-        for counts in [rejected, dropped] {
-            appendVarint(UInt64(counts.entries.count), to: &bytes)
-            for entry in counts.entries {
+        appendVarint(counts.stored, to: &bytes)
+        appendVarint(counts.duplicate, to: &bytes)
+        for reasons in [counts.rejected, counts.dropped] {
+            appendVarint(UInt64(reasons.entries.count), to: &bytes)
+            for entry in reasons.entries {
                 bytes.append(UInt8(min(entry.reason.utf8.count, 255)))
                 bytes.append(contentsOf: entry.reason.utf8.prefix(255))
                 appendVarint(entry.count, to: &bytes)
             }
         }
-        return bytes
+        return bytes + (position?.record ?? [])
     }
 
-    init?(record: [UInt8]) {
-        var rest = record[...]
-        guard let stored = takeVarint(&rest), let duplicate = takeVarint(&rest), let rejected = ReasonCounts(&rest),
-            let dropped = ReasonCounts(&rest)
+    init(counts: StreamCounts, position: LedgerPosition?) {
+        self.counts = counts
+        self.position = position
+    }
+
+    init?(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        guard let stored = takeVarint(&rest), stored <= greatestCount, let duplicate = takeVarint(&rest),
+            duplicate <= greatestCount, let rejected = ReasonCounts(&rest),
+            let dropped = ReasonCounts(&rest), rest.isEmpty || LedgerPosition(record: Array(rest)) != nil
         else { return nil }
-        self.init()
-        self.stored = stored
-        self.duplicate = duplicate
-        self.rejected = rejected
-        self.dropped = dropped
-        received = settled
+        counts = StreamCounts()
+        counts.stored = stored
+        counts.duplicate = duplicate
+        counts.rejected = rejected
+        counts.dropped = dropped
+        counts.received = counts.settled
+        position = LedgerPosition(record: Array(rest))
     }
 }
+
+/// No stream lives to count so far; keeps sums of damaged records from overflowing.
+private let greatestCount: UInt64 = 1 << 48
 
 extension ReasonCounts {
     /// Reasons are words of this program; more than this is damage.
@@ -43,7 +59,7 @@ extension ReasonCounts {
             guard let length = rest.popFirst(), rest.count >= Int(length) else { return nil }
             let reason = String(decoding: rest.prefix(Int(length)), as: UTF8.self)
             rest = rest.dropFirst(Int(length))
-            guard let value = takeVarint(&rest) else { return nil }
+            guard let value = takeVarint(&rest), value <= greatestCount else { return nil }
             add(value, for: reason)
         }
     }

@@ -8,6 +8,8 @@ package struct SinkState: Sendable {
     /// Nothing may leave the ring before a required sink has it.
     package let isRequired: Bool
     package var machine: UploadMachine
+    /// Forgotten logs that the totals took in last: their progress may still be found.
+    var absorbed: [LogID] = []
 
     package init(name: String, isRequired: Bool, settings: UploadSettings) {
         self.name = name
@@ -17,6 +19,53 @@ package struct SinkState: Sendable {
 
     func progressKey(_ log: LogID) -> StateKey { StateKey(StateKind.progress, "\(log)/\(name)") }
     var totalsKey: StateKey { StateKey(StateKind.totals, name) }
+    var totals: [UInt8] { SinkTotals(recent: absorbed, counts: machine.encodedTotals()).bytes }
+}
+
+/// The name of a progress record, read back.
+struct ProgressName: Hashable {
+    let log: LogID
+    let sink: String
+
+    init?(_ text: String) {
+        guard let slash = text.firstIndex(of: "/"), let log = LogID(hex: text[..<slash]) else { return nil }
+        self.log = log
+        sink = String(text[text.index(after: slash)...])
+    }
+}
+
+/// The stored form of a sink's totals: a count, so many log ids of 8 bytes each, and what the upload machine makes of its counts.
+struct SinkTotals: Hashable {
+    var recent: [LogID] = []
+    var counts: [UInt8] = []
+
+    /// Logs forgotten at one start at most; with the counts they must fit one record. A start adds one log, so that is enough.
+    static let mostRecent = 16
+
+    init(recent: [LogID], counts: [UInt8]) {
+        self.recent = recent
+        self.counts = counts
+    }
+
+    /// Total: what is too short has no recent logs, and counts that their owner refuses.
+    init(_ bytes: [UInt8]) {
+        guard let count = bytes.first, count <= Self.mostRecent, bytes.count > Int(count) * 8 else { return }
+        for place in 0..<Int(count) {
+            let value = bytes[(1 + place * 8)..<(9 + place * 8)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            recent.append(LogID(value))
+        }
+        counts = Array(bytes[(1 + Int(count) * 8)...])
+    }
+
+    var bytes: [UInt8] {
+        var bytes = [UInt8(recent.count)]
+        for log in recent {
+            for shift in stride(from: 0, to: 64, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: log.rawValue >> UInt64(shift)))
+            }
+        }
+        return bytes + counts
+    }
 }
 
 /// The kinds of state records that ride in the ring's blocks. Raw values are part of the stored format.

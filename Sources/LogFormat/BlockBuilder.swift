@@ -13,6 +13,7 @@ enum Section: UInt8 {
     case valueColumn = 9
     case qualityColumn = 10
     case deviceTimeColumn = 11
+    case repeatedMarks = 12
 }
 
 /// What several readings share of their stamps.
@@ -54,6 +55,7 @@ package struct BlockBuilder: Sendable {
     private var definitions: [UInt8] = []
     private var records: [UInt8] = []
     private var marks = MarkWriter()
+    private var repeatedMarks = MarkWriter()
     private var contexts: [ClockContext] = []
     private var contextColumn = StepWriter()
     private var seriesColumn = StepWriter()
@@ -68,7 +70,7 @@ package struct BlockBuilder: Sendable {
     private static let mostContexts = 64
     /// Header, section heads, open runs of the columns.
     private static let fixedBytes =
-        BlockHeader.bytes + 11 * 4 + 2 * StepWriter.openBytes + QualityWriter.openBytes
+        BlockHeader.bytes + 12 * 4 + 2 * StepWriter.openBytes + QualityWriter.openBytes
 
     /// `capacity`: bytes of the block at most. `room`: bytes left in the segment, out of which the footer must come as well.
     /// `footerRuns`: runs that the segment holds already.
@@ -88,12 +90,13 @@ package struct BlockBuilder: Sendable {
     private let owed: [Int]
 
     /// Whether nothing has been added.
-    package var isEmpty: Bool { readings == 0 && records.isEmpty && marks.bytes.isEmpty }
+    package var isEmpty: Bool { readings == 0 && records.isEmpty && marks.bytes.isEmpty && repeatedMarks.bytes.isEmpty }
 
     /// Bytes that the block takes now at most.
     package var size: Int {
         Self.fixedBytes + runs.count * Run.mostBytes + definitions.count + records.count + marks.bytes.count
-            + contexts.count * 40 + contextColumn.bytes.count + seriesColumn.bytes.count + times.count
+            + repeatedMarks.bytes.count + contexts.count * 40 + contextColumn.bytes.count + seriesColumn.bytes.count
+            + times.count
             + values.bytes.count + qualities.bytes.count + deviceTimes.bytes.count
     }
 
@@ -102,7 +105,11 @@ package struct BlockBuilder: Sendable {
         guard Double(size + record.mostBytes) <= Double(capacity) * share, fits(record.mostBytes, definitions: 0) else {
             return false
         }
-        if case .mark(let mark) = record { marks.append(mark) } else { record.write(to: &records) }
+        switch record {
+        case .mark(let mark): marks.append(mark)
+        case .repeatedMark(let mark): repeatedMarks.append(mark)
+        default: record.write(to: &records)
+        }
         return true
     }
 
@@ -115,6 +122,7 @@ package struct BlockBuilder: Sendable {
         var indexes: [Int] = []
         indexes.reserveCapacity(readings.count)
         var newSeries = 0
+        var last: Stamp?
         for reading in readings {
             let index = dictionary.index(of: reading.series) ?? -1
             indexes.append(index)
@@ -122,7 +130,7 @@ package struct BlockBuilder: Sendable {
                 definitionBytes += SeriesDefinition.mostBytes(of: reading.series)
                 newSeries += 1
             }
-            need += Self.mostBytes(reading)
+            need += Self.mostBytes(reading, after: &last)
         }
         guard fits(need + definitionBytes, definitions: definitionBytes), newSeries <= dictionary.room,
             self.readings + readings.count <= BlockHeader.mostReadings, contexts.count < Self.mostContexts
@@ -137,17 +145,40 @@ package struct BlockBuilder: Sendable {
         return true
     }
 
-    /// Bytes that a reading and the definition of its series take at most, in a block of their own.
+    /// Bytes that the readings, their mark and the definitions of their series take at most, in a block of their own;
+    /// `Int.max` where they have a text, a name or a time that no reader would take.
     package static func mostBytesAlone(_ readings: [Reading], mark: DeliveryMark?) -> Int {
-        readings.reduce(fixedBytes + Run.mostBytes + 40 + (mark.map { 16 + $0.session.utf8.count } ?? 0)) {
-            $0 + mostBytes($1) + SeriesDefinition.mostBytes(of: $1.series)
+        var bytes = fixedBytes + Run.mostBytes + 40 + (mark.map { 16 + $0.session.utf8.count } ?? 0)
+        var last: Stamp?
+        for reading in readings {
+            guard isReadable(reading) else { return .max }
+            bytes += mostBytes(reading, after: &last) + SeriesDefinition.mostBytes(of: reading.series)
         }
+        return bytes
     }
 
+    /// Whether a reader accepts it: beyond these limits it would take its whole block for damaged.
+    private static func isReadable(_ reading: Reading) -> Bool {
+        if case .text(let text) = reading.value, text.utf8.count > ValueToken.textLimit { return false }
+        return SeriesDefinition.isReadable(reading.series)
+            && reading.stamp.uptime.rawValue.magnitude <= ClockContext.mostMicroseconds
+            && reading.stamp.wallOffset.rawValue.magnitude <= ClockContext.mostMicroseconds
+    }
+
+    /// `last` is the stamp of the reading before; a clock that differs makes a new context.
     @inline(__always)
-    private static func mostBytes(_ reading: Reading) -> Int {
-        6 + 10 + 1 + ValueWriter.mostBytes(reading.value) + (reading.quality == .good ? 0 : 8)
-            + (reading.deviceTime == nil ? 0 : 13)
+    private static func mostBytes(_ reading: Reading, after last: inout Stamp?) -> Int {
+        var bytes = 6 + 10 + 1 + ValueWriter.mostBytes(reading.value)
+        if reading.quality != .good { bytes += 8 }
+        if reading.deviceTime != nil { bytes += 13 }
+        if let last,
+            last.wallOffset != reading.stamp.wallOffset || last.isTrusted != reading.stamp.isTrusted
+                || last.boot != reading.stamp.boot
+        {
+            bytes += 40
+        }
+        last = reading.stamp
+        return bytes
     }
 
     /// A new context, a new run and the footer's share of the block are reckoned in.
@@ -229,6 +260,7 @@ package struct BlockBuilder: Sendable {
         Self.section(.definitions, definitions, to: &block)
         Self.section(.records, records, to: &block)
         Self.section(.marks, marks.bytes, to: &block)
+        Self.section(.repeatedMarks, repeatedMarks.bytes, to: &block)
         if readings > 0 {
             Self.section(.runs, encodedRuns(), to: &block)
             Self.section(.contexts, encodedContexts(), to: &block)

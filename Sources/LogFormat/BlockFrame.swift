@@ -36,6 +36,7 @@ package struct BlockFrame: Sendable {
             case .definitions: while !part.isAtEnd { definitions.append(try SeriesDefinition.read(from: &part)) }
             case .records: while !part.isAtEnd { records.append(try Record.read(from: &part)) }
             case .marks: marks = try MarkWriter.read(from: &part)
+            case .repeatedMarks: records += try MarkWriter.read(from: &part).map { .repeatedMark($0) }
             case .contexts: contexts = try Self.contexts(&part)
             case .contextColumn: columns.context = part
             case .seriesColumn: columns.series = part

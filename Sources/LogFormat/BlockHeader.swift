@@ -94,6 +94,15 @@ package enum BlockState: Hashable, Sendable {
     /// Not the beginning of a block of this ring.
     case other
 
+    /// The ring that a block at the start of `bytes` says it is of, whole or not; `nil` where there is no block.
+    package static func storeBits(_ bytes: [UInt8]) -> UInt32? {
+        var reader = ByteReader(bytes, 0..<12)
+        guard let magic = try? reader.fixed(UInt32.self), magic == BlockHeader.magic,
+            (try? reader.fixed(UInt32.self)) != nil
+        else { return nil }
+        return try? reader.fixed(UInt32.self)
+    }
+
     /// Looks at `position` of `bytes`, where `limit` is the most units that may follow.
     package static func read(_ bytes: [UInt8], at position: Int, store: StoreID, limit: Int) -> BlockState {
         var reader = ByteReader(bytes, position..<position + BlockHeader.bytes)

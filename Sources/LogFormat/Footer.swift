@@ -32,7 +32,8 @@ package struct Footer: Sendable {
     package static func mostUnits(runs: Int, dictionaryBytes: Int, blockBytes: Int) -> Int {
         let bytes = 16 + runs * (Run.mostBytes + 8) + dictionaryBytes
         let part = blockBytes - BlockHeader.bytes
-        return 1 + (bytes / part) * (blockBytes / Geometry.unit) + Geometry.units(covering: bytes % part + BlockHeader.bytes)
+        return 1 + (bytes / part) * (blockBytes / Geometry.unit)
+            + Geometry.units(covering: bytes % part + BlockHeader.bytes)
     }
 
     /// The footer's blocks and the position of the first of them, in bytes from the segment's start.
@@ -101,12 +102,14 @@ package struct Footer: Sendable {
         var chain = BlockHeader.chainStart(of: generation)
         let limit = geometry.blockBytes / Geometry.unit
         while position < bytes.count {
-            guard case .whole(let header, let checksum) = BlockState.read(bytes, at: position, store: store, limit: limit),
+            guard
+                case .whole(let header, let checksum) = BlockState.read(bytes, at: position, store: store, limit: limit),
                 header.generation == generation, header.previous == chain
             else { return nil }
             if header.kind == .footerEnd { return try? decoded(content, geometry) }
             guard header.kind == .footer else { return nil }
-            content.append(contentsOf: bytes[position + BlockHeader.bytes..<position + BlockHeader.bytes + header.payload])
+            content.append(
+                contentsOf: bytes[position + BlockHeader.bytes..<position + BlockHeader.bytes + header.payload])
             chain = checksum
             position += header.units * Geometry.unit
         }

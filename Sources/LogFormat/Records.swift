@@ -18,6 +18,12 @@ package struct DeliveryMark: Hashable, Sendable {
         self.message = message
         self.hash = hash & Self.hashMask
     }
+
+    /// The payload's hash says enough for a table; the session's name would only cost time.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(hash)
+        hasher.combine(message)
+    }
 }
 
 /// Names a small record of which the latest value counts. The ring carries it and does not look inside.
@@ -99,7 +105,10 @@ package enum Record: Hashable, Sendable {
     case gap(Gap)
     case log(LogRecord)
     case anchor(ClockAnchor)
+    /// Came with readings of the same block.
     case mark(DeliveryMark)
+    /// Came with readings of an earlier segment, and is repeated so that it outlives it.
+    case repeatedMark(DeliveryMark)
 
     /// Bytes that it takes in a block at most, what frames it included.
     package var mostBytes: Int {
@@ -108,7 +117,7 @@ package enum Record: Hashable, Sendable {
         case .gap: 32
         case .log: 24
         case .anchor: 32
-        case .mark(let mark): 16 + mark.session.utf8.count
+        case .mark(let mark), .repeatedMark(let mark): 16 + mark.session.utf8.count
         }
     }
 }
@@ -146,7 +155,7 @@ extension Record {
             bytes.append(fixed: anchor.boot.high)
             bytes.append(fixed: anchor.boot.low)
             bytes.append(signed: anchor.wallOffset.rawValue)
-        case .mark:
+        case .mark, .repeatedMark:
             preconditionFailure("a mark among the records")
         }
     }

@@ -16,6 +16,11 @@ package struct SeriesDefinition: Hashable, Sendable {
         5 + 1 + 6 + series.device.rawValue.utf8.count + series.metric.utf8.count + (series.unit?.utf8.count ?? 0)
     }
 
+    static func isReadable(_ series: Series) -> Bool {
+        series.device.rawValue.utf8.count <= textLimit && series.metric.utf8.count <= textLimit
+            && (series.unit?.utf8.count ?? 0) <= textLimit
+    }
+
     func write(to bytes: inout [UInt8], index: Int) {
         bytes.append(varint: UInt64(index))
         bytes.append(scale | (series.unit == nil ? 0 : 0x80))

@@ -112,9 +112,7 @@ enum ValueReader {
                 change |= UInt64(try reader.byte()) << UInt64((trailing + index) * 8)
             }
             state.bits ^= change
-            let value = Double(bitPattern: state.bits)
-            guard value.isFinite else { throw .invalid("number") }
-            return .number(value)
+            return .number(Double(bitPattern: state.bits))
         case ValueToken.no: return .flag(false)
         case ValueToken.yes: return .flag(true)
         case ValueToken.text:

@@ -93,7 +93,8 @@ extension BrokerSettings {
             keepAlive >= .seconds(5) && keepAlive <= .seconds(65_535),
             "the keep-alive \(keepAlive.text) is not between 5 s and 65535 s")
         try demand(commitWindow > .zero, "the commit window must be above 0")
-        try demand((1...65_535).contains(receiveMaximum), "receive maximum \(receiveMaximum) is not between 1 and 65535")
+        try demand(
+            (1...65_535).contains(receiveMaximum), "receive maximum \(receiveMaximum) is not between 1 and 65535")
         try demand(
             sessionExpiry >= .zero && sessionExpiry < .seconds(Int64(UInt32.max)),
             "the session expiry is not between 0 s and 136 years")
@@ -104,7 +105,8 @@ extension BrokerSettings {
         ]
         for case (let key, let path?) in files {
             try demand(
-                access(path, R_OK) == 0, "\(key) \(path) cannot be read: \(describe(errno)); check the path and its owner")
+                access(path, R_OK) == 0,
+                "\(key) \(path) cannot be read: \(describe(errno)); check the path and its owner")
         }
         try demand((tls?.certFile == nil) == (tls?.keyFile == nil), "cert_file and key_file go together")
     }

@@ -61,11 +61,15 @@ final class Connection {
         let number = version == .version311 ? MQTT_PROTOCOL_V311 : MQTT_PROTOCOL_V5
         try set(MOSQ_OPT_PROTOCOL_VERSION, number)
         try set(MOSQ_OPT_TCP_NODELAY, 1)
+        // Whoever publishes keeps a window of its own; the broker's Receive Maximum still counts.
+        try set(MOSQ_OPT_SEND_MAXIMUM, 65_535)
         if version != .version311 { try set(MOSQ_OPT_RECEIVE_MAXIMUM, Int32(settings.receiveMaximum)) }
         try setCredentials()
         if let will {
             let result = mosquitto_will_set(client, will.topic, Int32(will.payload.count), will.payload, 1, true)
-            guard result == MOSQ_ERR_SUCCESS.result else { throw unusable("the last will's topic \(will.topic)", result) }
+            guard result == MOSQ_ERR_SUCCESS.result else {
+                throw unusable("the last will's topic \(will.topic)", result)
+            }
         }
         if version != .version311, session == .persistent { try keepSessionExpiry() }
     }
@@ -110,14 +114,16 @@ final class Connection {
             return LinkFailure.refusal(farewell, version: version, username: settings.username)
         }
         if result == MOSQ_ERR_SUCCESS.result { return LinkFailure(.lost, "the broker closed the connection") }
-        if result == MOSQ_ERR_ERRNO.result, systemError == EPROTO, notes.isEmpty, answer == nil {
+        let failed = LinkFailure.library(result, systemError: systemError, notes: notes)
+        guard settings.tls != nil else { return failed }
+        let isAfterHandshake = result != MOSQ_ERR_TLS.result
+        if notes.isEmpty, answer == nil, isAfterHandshake, failed.code == .lost || failed.code == .tls {
             return LinkFailure(
-                .credentials,
+                .lost,
                 "the broker ended the connection right after the TLS handshake: most often it wants a client certificate that it knows; check cert_file and key_file"
             )
         }
-        let failed = LinkFailure.library(result, systemError: systemError, notes: notes)
-        guard settings.tls != nil, failed.code == .tls || !notes.isEmpty else { return failed }
+        guard failed.code == .tls || !notes.isEmpty else { return failed }
         return LinkFailure.tls(notes: notes, verification: certificateVerdict())
     }
 
@@ -175,7 +181,8 @@ final class Connection {
     private func unusable(_ what: String, _ result: Int32) -> LinkEnd {
         .configuration(
             LinkConfigurationError(
-                message: "broker \(settings.name): \(what) cannot be used: \(String(cString: mosquitto_strerror(result)))"))
+                message:
+                    "broker \(settings.name): \(what) cannot be used: \(String(cString: mosquitto_strerror(result)))"))
     }
 
     /// Once per process. The library writes to sockets that may be closed; without this such a write would end the process.

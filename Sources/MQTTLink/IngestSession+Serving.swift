@@ -92,7 +92,7 @@ extension IngestSession {
             let before = messages.count
             try connection.read()
             if messages.count == before { return }
-        } while messages.count - start < room
+        } while messages.count - start < room && messageBytes < policy.byteLimit
     }
 
     private func noteArrivals(_ now: MonotonicInstant) {
@@ -143,7 +143,8 @@ extension IngestSession {
             throw .failure(
                 LinkFailure(
                     .notDurable,
-                    "\(handed.count) messages could not be made durable and stay with the broker: see the ring's state"))
+                    "\(handed.count) messages could not be made durable and stay with the broker: see the ring's state")
+            )
         }
         let moreWaited = connection.hasMoreToAcknowledge(sawOthers: hasOthers)
         messages.removeAll(keepingCapacity: true)
@@ -156,7 +157,9 @@ extension IngestSession {
         policy.acknowledged(moreWaited: moreWaited, roundTrip: connection.roundTrip, now: now)
         count(handed)
         link.events(
-            .batch(count: handed.count, reason: reason, window: first.duration(to: now), commit: closed.duration(to: durable)))
+            .batch(
+                count: handed.count, reason: reason, window: first.duration(to: now),
+                commit: closed.duration(to: durable)))
     }
 
     private struct Handed {
@@ -211,11 +214,13 @@ extension IngestSession {
             thread.beat()
             let now = monotonicNow()
             guard now < deadline else {
-                throw .failure(LinkFailure(.timeout, "the broker takes no acknowledgements: it hangs, or the network does"))
+                throw .failure(
+                    LinkFailure(.timeout, "the broker takes no acknowledgements: it hangs, or the network does"))
             }
             if thread.isStopping, start.duration(to: now) >= Self.stopPatience { throw .stopped }
             _ = thread.wait(
-                socket: connection.socket, read: false, write: true, until: min(deadline, now.advanced(by: .milliseconds(200))))
+                socket: connection.socket, read: false, write: true,
+                until: min(deadline, now.advanced(by: .milliseconds(200))))
         }
         connection.hold(false)
     }

@@ -129,11 +129,14 @@ extension LinkFailure {
         case 2, 18, 19, 20, 21, 27:
             return LinkFailure(
                 .tls, "the broker's certificate is not signed by an authority that ca_file holds: check ca_file")
-        case 1...: return LinkFailure(.tls, "the broker's certificate is not accepted (OpenSSL verify code \(verification ?? 0))")
+        case 1...:
+            return LinkFailure(
+                .tls, "the broker's certificate is not accepted (OpenSSL verify code \(verification ?? 0))")
         default: break
         }
         if said.contains("certificate verify failed") {
-            return LinkFailure(.tls, "the broker's certificate is not accepted: check ca_file and the broker's certificate")
+            return LinkFailure(
+                .tls, "the broker's certificate is not accepted: check ca_file and the broker's certificate")
         }
         if said.contains("certificate required") || said.contains("bad certificate") || said.contains("unknown ca") {
             return LinkFailure(

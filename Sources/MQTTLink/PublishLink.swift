@@ -131,7 +131,8 @@ package final class PublishLink: Sendable {
 
     /// Ends the wait of those whose tickets these are, after `change` has closed them in the queue.
     func answer(
-        _ tickets: [PublishQueue.Ticket], _ outcome: PublishOutcome, closing change: (inout PublishQueue) -> Void = { _ in }
+        _ tickets: [PublishQueue.Ticket], _ outcome: PublishOutcome,
+        closing change: (inout PublishQueue) -> Void = { _ in }
     ) {
         let waiters = shared.withLock { shared in
             change(&shared.queue)

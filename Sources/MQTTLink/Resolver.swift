@@ -69,7 +69,8 @@ struct Resolver {
     }
 
     private static func address(_ info: UnsafeMutablePointer<addrinfo>) -> Address? {
-        guard let pointer = info.pointee.ai_addr, info.pointee.ai_family == AF_INET || info.pointee.ai_family == AF_INET6
+        guard let pointer = info.pointee.ai_addr,
+            info.pointee.ai_family == AF_INET || info.pointee.ai_family == AF_INET6
         else { return nil }
         let length = info.pointee.ai_addrlen
         var storage = sockaddr_storage()

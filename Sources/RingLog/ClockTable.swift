@@ -6,6 +6,11 @@ package struct RenderedTime: Hashable, Sendable {
     package let time: Milliseconds
     /// Whether the clock was right then, or an anchor has put it right since.
     package let isTrusted: Bool
+
+    package init(time: Milliseconds, isTrusted: Bool) {
+        self.time = time
+        self.isTrusted = isTrusted
+    }
 }
 
 /// Tells the wall time of stamps: stored bytes never change, anchors correct how they are told.

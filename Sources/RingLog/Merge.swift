@@ -20,7 +20,8 @@ package struct MaintenancePlan: Sendable {
         if let header {
             work.result.writes.append(
                 BackgroundWrite(
-                    segment: head.segment, position: head.segment * geometry.segmentBytes, bytes: header, purpose: .frame))
+                    segment: head.segment, position: head.segment * geometry.segmentBytes, bytes: header,
+                    purpose: .frame))
             work.result.head.hasHeader = true
         }
         for part in parts {

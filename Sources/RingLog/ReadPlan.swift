@@ -24,7 +24,9 @@ package struct ReadPlan: Sendable {
         for (place, first, end) in parts {
             do {
                 let found = try reader.readings(of: log, first, end, at: place)
-                guard found.count == Int(end - first) else { throw ReadFailure.damaged("readings are missing in a block") }
+                guard found.count == Int(end - first) else {
+                    throw ReadFailure.damaged("readings are missing in a block")
+                }
                 for (offset, reading) in found {
                     if result.readings.count >= limit {
                         result.next = Offset(offset)

@@ -13,12 +13,15 @@ struct RecordBook: Sendable {
     var dirty: [Record] = []
     /// What of the present segment's snapshot is still to be written, next one last.
     var snapshot: [SnapshotItem] = []
+    /// The present segment does not repeat everything yet.
+    var snapshotIsOpen = false
+    /// Whether the block that is being filled ends the snapshot.
+    var snapshotIsComplete: Bool { snapshotIsOpen && snapshot.isEmpty && dirty.isEmpty }
 
     private(set) var marks: [DeliveryMark] = []
     private(set) var markSet: Set<DeliveryMark> = []
     var mostMarks = 4096
-    /// Marks repeated in a new segment, out of those kept: so many are sure to outlive a crash. Repeats may be replayed behind
-    /// newer marks, which is why they must be fewer than those kept.
+    /// Marks repeated in a new segment, out of those kept: so many are sure to outlive a crash.
     private var marksRepeated: Int { mostMarks / 4 }
 
     enum SnapshotItem: Sendable {
@@ -38,7 +41,25 @@ struct RecordBook: Sendable {
         return version
     }
 
+    /// Takes a record away, should there be one. An empty value says so on the disk; a snapshot leaves the key out.
+    mutating func remove(_ key: StateKey) {
+        guard let old = values.removeValue(forKey: key) else { return }
+        valueBytes -= Record.state(key, old).mostBytes
+        version += 1
+        if dirtyKeys.insert(key).inserted { dirtyStates.append((key, version)) }
+    }
+
+    /// A complete snapshot follows: what it does not repeat had been taken away before it.
+    mutating func forgetValues() {
+        values = [:]
+        valueBytes = 0
+    }
+
     mutating func recover(_ key: StateKey, _ value: [UInt8]) {
+        guard !value.isEmpty else {
+            if let old = values.removeValue(forKey: key) { valueBytes -= Record.state(key, old).mostBytes }
+            return
+        }
         valueBytes += Record.state(key, value).mostBytes - (values[key].map { Record.state(key, $0).mostBytes } ?? 0)
         values[key] = value
     }
@@ -49,6 +70,15 @@ struct RecordBook: Sendable {
         guard marks.count > mostMarks + mostMarks / 4 else { return }
         for old in marks.prefix(marks.count - mostMarks) { markSet.remove(old) }
         marks.removeFirst(marks.count - mostMarks)
+    }
+
+    /// Queues a gap; one that goes on where the last ended makes that one longer, so that a long outage stays one record.
+    mutating func note(_ gap: Gap) {
+        guard case .gap(let last)? = dirty.last, last.log == gap.log, last.reason == gap.reason,
+            last.range.upperBound == gap.range.lowerBound
+        else { return dirty.append(.gap(gap)) }
+        dirty[dirty.count - 1] = .gap(
+            Gap(log: gap.log, range: last.range.lowerBound..<gap.range.upperBound, reason: gap.reason))
     }
 
     var hasDirty: Bool { !dirty.isEmpty || !dirtyStates.isEmpty }
@@ -71,7 +101,7 @@ struct RecordBook: Sendable {
         }
         var count = 0
         for (key, version) in dirtyStates {
-            guard let value = values[key], builder.add(.state(key, value), share: share) else { break }
+            guard builder.add(.state(key, values[key] ?? []), share: share) else { break }
             taken.states.append((key, version))
             dirtyKeys.remove(key)
             count += 1
@@ -99,11 +129,15 @@ struct RecordBook: Sendable {
     }
 
     mutating func startSnapshot(logs: [LogRecord], gaps: [Gap], anchors: [ClockAnchor]) {
-        var items: [SnapshotItem] = logs.map { .record(.log($0)) }
+        // The logs come first and all of them, so that whoever replays this segment alone meets them in the order of their age.
+        dirty.removeAll { if case .log = $0 { true } else { false } }
+        dirty.insert(contentsOf: logs.map { .log($0) }, at: 0)
+        var items: [SnapshotItem] = []
         items += gaps.map { .record(.gap($0)) }
         items += anchors.map { .record(.anchor($0)) }
         items += values.keys.sorted().map { .state($0) }
-        items += marks.suffix(marksRepeated).map { .record(.mark($0)) }
+        items += marks.suffix(marksRepeated).map { .record(.repeatedMark($0)) }
         snapshot = items.reversed()
+        snapshotIsOpen = true
     }
 }

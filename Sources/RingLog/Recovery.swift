@@ -50,13 +50,16 @@ struct Recovery {
             headers.append(readHeader(segment))
             if case .newer(let version) = headers[segment] { throw .newerVersion(found: version) }
         }
-        guard let store = mainStore(headers) else {
-            try checkBlank(headers)
+        var known = mainStore(headers)
+        if known == nil { known = try storeOfBlocks(headers, newStore: newStore) }
+        guard let store = known else {
             report.created = true
             let blank = Segment(state: .blank(zeroed: 0), kind: .hot, generation: 0)
-            return RingLog(
+            var ring = RingLog(
                 options: options, store: newStore, segments: Array(repeating: blank, count: count),
                 isReadOnly: isReadOnly)
+            ring.isBlank = true
+            return ring
         }
         try checkGeometry(headers, store: store)
         var states = classify(headers, store: store)
@@ -103,16 +106,22 @@ struct Recovery {
         return stores.max { ($0.count, $0.newest) < ($1.count, $1.newest) }?.store
     }
 
-    /// Throws where the disk holds something, though no ring.
-    private mutating func checkBlank(_ headers: [SegmentHeaderState]) throws(RingError) {
+    /// Without any header: the ring of the blocks that are still there, as after damage to a young ring; `nil`
+    /// for a blank disk. Throws where the disk holds something, though no ring.
+    private mutating func storeOfBlocks(
+        _ headers: [SegmentHeaderState], newStore: StoreID
+    ) throws(RingError) -> StoreID? {
+        var strange: Int?
         for (segment, header) in headers.enumerated() {
-            guard header == .blank else { throw .notARing("segment \(segment) holds something else") }
             let position = segment * geometry.segmentBytes + Geometry.headerBytes
             guard let bytes = read(position, Geometry.unit, segment: segment) else { continue }
-            guard bytes.allSatisfy({ $0 == 0 }) else {
-                throw .notARing("the headers are gone, and segment \(segment) holds something")
+            if let bits = BlockState.storeBits(bytes) {
+                return StoreID(high: newStore.high, low: newStore.low & ~0xFFFF_FFFF | UInt64(bits))
             }
+            if header != .blank || bytes.contains(where: { $0 != 0 }) { strange = strange ?? segment }
         }
+        if let strange { throw .notARing("segment \(strange) holds something else") }
+        return nil
     }
 
     private mutating func checkGeometry(_ headers: [SegmentHeaderState], store: StoreID) throws(RingError) {

@@ -60,7 +60,8 @@ extension RecoveryReport.Finding {
     package var sentence: String {
         switch self {
         case .headerCopySpoiled(let segment): "segment \(segment): one header copy is spoiled, the other serves"
-        case .headerLost(let segment): "segment \(segment): both header copies are spoiled, its blocks were read instead"
+        case .headerLost(let segment):
+            "segment \(segment): both header copies are spoiled, its blocks were read instead"
         case .segmentUnreadable(let segment): "segment \(segment): neither header nor blocks can be read"
         case .diskError(let segment, let message): "segment \(segment): \(message)"
         case .segmentMoved(let segment, let from): "segment \(segment): holds what was written to segment \(from)"
@@ -69,7 +70,8 @@ extension RecoveryReport.Finding {
         case .truncated(let segments, let expected): "the ring has \(segments) segments and was made with \(expected)"
         case .blockDamaged(let segment, let unit): "segment \(segment): the block at unit \(unit) is damaged"
         case .chainBroken(let segment, let unit): "segment \(segment): blocks are missing before unit \(unit)"
-        case .blockMisplaced(let segment, let unit): "segment \(segment): the block at unit \(unit) does not belong there"
+        case .blockMisplaced(let segment, let unit):
+            "segment \(segment): the block at unit \(unit) does not belong there"
         case .tornTail(let segment, let unit):
             "segment \(segment): the last write, at unit \(unit), was cut off; nothing of it was acknowledged"
         case .footerLost(let segment): "segment \(segment): the footer cannot be read, the segment was read in full"

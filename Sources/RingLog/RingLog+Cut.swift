@@ -65,7 +65,7 @@ extension RingLog {
         // What leaves may be overwritten once every record of it is durable, which it is when none is left behind.
         let frees = records.dirty.isEmpty ? segments.indices.filter { segments[$0].state == .leaving } : []
         var touches: Set<Int> = Set(background.map { $0.segment })
-        if content.block != nil, let hot { touches.insert(hot.segment) }
+        if content.block != nil || content.hasRolled, let hot { touches.insert(hot.segment) }
         let plan = WritePlan(
             id: newPlanID(), writes: writes, readings: content.block?.block.readings ?? 0)
         inFlight = InFlight(
@@ -84,6 +84,11 @@ extension RingLog {
         if hot == nil {
             guard roll(&writes, now: now) else { return nil }
             content.hasRolled = true
+        }
+        if isBlank, let head = hot {
+            writes.append((segmentStart(head.segment), header(for: head, kind: .hot).encoded()))
+            hot?.hasHeader = true
+            return content
         }
         if fillBlock(&content, &writes, spare: 1) { return content }
         if canRoll {
@@ -108,7 +113,6 @@ extension RingLog {
         let geometry = options.geometry
         guard head.room(geometry) >= (spare + 2) * Geometry.unit else { return false }
         var builder = head.builder(geometry, spare: spare)
-        let snapshotWasOpen = !records.snapshot.isEmpty
         var items: [Waiting.Item] = []
         let mustFit = !recordsOnly && !waiting.isEmpty
         // A large entry may not fit beside records; it then goes first, and the records take what it leaves.
@@ -122,7 +126,8 @@ extension RingLog {
             taken = records.fill(&builder, share: 1)
         }
         guard !builder.isEmpty else { return false }
-        content.endsSnapshot = snapshotWasOpen && records.snapshot.isEmpty
+        content.endsSnapshot = records.snapshotIsComplete
+        if content.endsSnapshot { records.snapshotIsOpen = false }
         if !head.hasHeader {
             writes.append((segmentStart(head.segment), header(for: head, kind: .hot).encoded()))
             head.hasHeader = true

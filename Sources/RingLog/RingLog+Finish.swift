@@ -21,6 +21,7 @@ extension RingLog {
         var events: [RingEvent] = []
         if health.memoryOnly != nil { events.append(.durableAgain) }
         health = Health()
+        if plan.hasRolled { isBlank = false }
         counters.commits += 1
         counters.bytesWritten += plan.bytes
         if let (unit, block) = plan.block, let segment = hot?.segment {
@@ -73,6 +74,7 @@ extension RingLog {
         counters.failedCommits += 1
         waiting.putBack(plan.items)
         records.putBack(plan.taken, snapshotToo: true)
+        if plan.endsSnapshot { records.snapshotIsOpen = true }
         dropBackground()
         if error.code == .failed || error.code == .outOfRange {
             for segment in plan.touches {
@@ -80,7 +82,7 @@ extension RingLog {
                 events.append(.retired(segment: segment, reason: error.message))
             }
             // Half-written or not, no block follows there; the next commit opens another segment and repeats everything.
-            if plan.block != nil { leaveHot() }
+            if let hot, plan.touches.contains(hot.segment) { leaveHot() }
             if let cold, plan.touches.contains(cold.segment) { leaveCold(cold) }
         } else {
             // The medium is sound, only closed to us: the same places are written again from the start later.
@@ -89,6 +91,7 @@ extension RingLog {
                 if let old = plan.hotBefore?.segment { segments[old].state = plan.segmentsBefore[old].state }
                 // The next roll starts a new one; until then the segment just does not count as having a snapshot.
                 records.snapshot = []
+                records.snapshotIsOpen = false
             }
             hot = plan.hotBefore
         }

@@ -51,19 +51,25 @@ extension RingLog {
         var gaps: [Gap] = []
         for item in found where item.kind == .hot {
             guard let scan = item.scan else { continue }
+            var marks: [DeliveryMark] = []
+            var repeated: [DeliveryMark] = []
             segments[item.segment].hasSnapshot = scan.hasSnapshot
+            if scan.hasSnapshot { records.forgetValues() }
             for record in scan.blocks.lazy.flatMap({ $0.frame.records }) {
                 switch record {
                 case .state(let key, let value): records.recover(key, value)
                 case .gap(let gap): gaps.append(gap)
                 case .anchor(let anchor): _ = clocks.set(anchor)
-                case .mark(let mark): records.remember(mark)
+                case .mark(let mark): marks.append(mark)
+                case .repeatedMark(let mark): repeated.append(mark)
                 case .log(let known):
                     if indexes[known.log] == nil { logOrder.append(known.log) }
                     let end = indexes[known.log]?.end ?? 0
                     indexes[known.log, default: LogIndex()].end = max(end, known.end.rawValue)
                 }
             }
+            // What a segment repeats is older than what came with its own readings, wherever in it it stands.
+            for mark in repeated + marks { records.remember(mark) }
         }
         return gaps
     }

@@ -17,13 +17,15 @@ extension RingLog {
     private var leavingCount: Int { segments.count { $0.state == .leaving } }
 
     /// With ``RingOptions/Retention/rejectNew``: whether new readings are refused. Two segments are kept for small records.
-    var isFull: Bool { usable + leavingCount <= 2 && !hasMergeable }
+    var isFull: Bool { !releasedSinceCut && usable + leavingCount <= 2 && !hasMergeable }
 
     /// Opens a segment: a ready one where there is one, the longest unused first.
     mutating func takeFree(kind: SegmentKind) -> Int? {
         let ready = segments.indices.filter { segments[$0].state == .free }
         let blank = segments.indices.first { if case .blank = segments[$0].state { true } else { false } }
-        guard let next = ready.min(by: { segments[$0].generation < segments[$1].generation }) ?? blank else { return nil }
+        guard let next = ready.min(by: { segments[$0].generation < segments[$1].generation }) ?? blank else {
+            return nil
+        }
         generation += 1
         segments[next] = Segment(state: .open, kind: kind, generation: generation)
         return next
@@ -66,8 +68,11 @@ extension RingLog {
 
     /// Evicts until there is a free segment for each kind, or one while merging will free others.
     mutating func keepRoom() {
-        guard usable + leavingCount < 2 else { return }
-        let wanted = hasMergeable && cold != nil ? 1 : 2
+        releasedSinceCut = false
+        // Where nothing may be dropped, released segments must go one earlier, or readings would be refused beside them.
+        let most = options.retention == .rejectNew ? 3 : 2
+        guard usable + leavingCount < most else { return }
+        let wanted = hasMergeable && cold != nil ? 1 : most
         while usable + leavingCount < wanted, let victim = victim() { evict(victim) }
     }
 
@@ -95,7 +100,9 @@ extension RingLog {
         var pending: Set<Int> = []
         for log in logOrder {
             guard let index = indexes[log] else { continue }
-            for entry in index.entries[index.firstIndex(behind: index.released)...] { pending.insert(Int(entry.segment)) }
+            for entry in index.entries[index.firstIndex(behind: index.released)...] {
+                pending.insert(Int(entry.segment))
+            }
         }
         return pending
     }

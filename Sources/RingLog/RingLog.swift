@@ -11,6 +11,9 @@ package struct RingLog: Sendable {
     let options: RingOptions
     let store: StoreID
     let isReadOnly: Bool
+    /// No header has ever been written: the first commit is a header alone, so that a power cut during it leaves either a ring or
+    /// a blank disk, never something in between.
+    var isBlank = false
     var segments: [Segment]
     /// Generation of the newest segment.
     var generation: UInt64 = 0
@@ -35,6 +38,8 @@ package struct RingLog: Sendable {
     var background = Background()
     var health = Health()
     var counters = Counters()
+    /// The next cut may find room where there was none.
+    var releasedSinceCut = false
     /// What steps brought about and no return value has told yet.
     var pendingEvents: [RingEvent] = []
     /// Dictionaries of segments that are read often, newest last.
@@ -89,6 +94,8 @@ extension RingLog {
 
     /// Sets a small record. It rides in one of the next blocks, and is durable when an event names its version.
     ///
+    /// An empty value takes the record away.
+    ///
     /// Throws ``RingError/stateTooLarge(_:)``, ``RingError/tooManyStates`` or ``RingError/readOnly``.
     @discardableResult
     package mutating func put(_ key: StateKey, _ value: [UInt8]) throws(RingError) -> UInt64 {
@@ -96,8 +103,15 @@ extension RingLog {
         guard key.name.utf8.count <= StateKey.nameBytes, value.count <= StateKey.valueBytes else {
             throw .stateTooLarge(key)
         }
+        guard !value.isEmpty else {
+            records.remove(key)
+            return records.version
+        }
         return try records.put(key, value, mostBytes: options.geometry.segmentBytes / 4)
     }
+
+    /// `readings` as ``append(_:)`` would store them: the wall estimates of one clock are kept from moving by less than 1 ms.
+    package mutating func settled(_ readings: [Reading]) -> [Reading] { readings.map { steady.settled($0) } }
 
     /// The latest value put or recovered.
     package func state(_ key: StateKey) -> [UInt8]? { records.values[key] }
@@ -117,6 +131,7 @@ extension RingLog {
     package mutating func setReleased(_ log: LogID, upTo offset: Offset) {
         guard let known = indexes[log], known.released < offset.rawValue else { return }
         indexes[log]?.released = offset.rawValue
+        releasedSinceCut = true
     }
 
     /// Readings appended and not yet durable.
@@ -147,6 +162,8 @@ extension RingLog {
         let taken = waiting.removeAll(below: offset)
         guard let first = taken.first, let last = taken.last else { return }
         let end = last.first.advanced(by: last.readings.count)
+        // A redelivery in this process is still known as one.
+        for mark in taken.compactMap(\.mark) { records.remember(mark) }
         addGap(currentLog, first.first.rawValue, end.rawValue, .uploaded)
         durableEnd = max(durableEnd, end)
     }
@@ -155,7 +172,7 @@ extension RingLog {
     @discardableResult
     mutating func addGap(_ log: LogID, _ lower: UInt64, _ upper: UInt64, _ reason: GapReason) -> [Gap] {
         let added = indexes[log, default: LogIndex()].addGap(log: log, lower, upper, reason)
-        records.dirty.append(contentsOf: added.map { .gap($0) })
+        for gap in added { records.note(gap) }
         return added
     }
 }
@@ -182,6 +199,13 @@ extension RingLog {
                 stored: index.entries.reduce(0) { $0 + Int($1.count) },
                 start: Offset(index.entries.first?.first ?? index.end))
         }
+    }
+
+    /// Runs of `log` from `offset` on that hold a reading whose own clock was not trusted; ascending, anchors not considered.
+    package func undatedRuns(of log: LogID, from offset: Offset) -> [Range<Offset>] {
+        guard let index = indexes[log] else { return [] }
+        return index.entries[index.firstIndex(behind: offset.rawValue)...].filter { !$0.isTrusted }
+            .map { max(Offset($0.first), offset)..<Offset($0.end) }
     }
 
     /// What of `log` will never come, sorted.

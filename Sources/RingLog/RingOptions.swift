@@ -49,7 +49,8 @@ package enum RingError: Error, Hashable, Sendable {
     /// It was made with other segments. Nothing was touched.
     case otherGeometry(String)
     case disk(DiskError)
-    /// The readings cannot fit one block, whatever else it holds.
+    /// The readings cannot fit one block, whatever else it holds; `Int.max` bytes where one has a name, a text or a time beyond
+    /// all limits.
     case entryTooLarge(bytes: Int)
     /// ``RingOptions/pendingBytes`` are waiting: read no source until a commit has succeeded.
     case bufferFull

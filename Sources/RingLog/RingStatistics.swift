@@ -75,7 +75,7 @@ extension RingLog {
 
 /// How long an outage a ring outlasts.
 package enum RingCapacity {
-    /// Bytes of a merged block that one numeric reading takes, as measured on 100 series at 1 Hz.
+    /// Bytes of a merged block that one numeric reading is taken for: steady series at 1 Hz take 3 to 5, noisy ones 7.
     package static let bytesPerReading = 7.0
 
     /// Hours until the first reading that is not uploaded would have to go, at `readingsPerSecond`. Segments that must be free or

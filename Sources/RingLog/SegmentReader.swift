@@ -107,7 +107,9 @@ struct SegmentReader {
     func footer(segment: Int, generation: UInt64) throws(ReadFailure) -> Footer? {
         let start = segment * geometry.segmentBytes
         let end = try read(at: start + geometry.segmentBytes - Geometry.unit, count: Geometry.unit)
-        guard let position = Footer.start(end, store: store, generation: generation, geometry: geometry) else { return nil }
+        guard let position = Footer.start(end, store: store, generation: generation, geometry: geometry) else {
+            return nil
+        }
         let bytes = try read(at: start + position, count: geometry.segmentBytes - position)
         return Footer.read(bytes, store: store, generation: generation, geometry: geometry)
     }

@@ -50,8 +50,13 @@ package final class ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
         var words = ([program] + arguments).map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
+        // A group of its own: Ctrl-C is for the one who started it, who then ends it in order.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         var process: pid_t = 0
-        let result = posix_spawn(&process, program, &actions, nil, &words, environ)
+        let result = posix_spawn(&process, program, &actions, &attributes, &words, environ)
         guard result == 0 else {
             _ = close(pipes[0])
             throw Self.failure(program, result)

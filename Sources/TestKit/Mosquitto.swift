@@ -10,6 +10,8 @@ package struct MosquittoFailure: Error, CustomStringConvertible {
 package final class MosquittoBroker: Sendable {
     /// Where Debian installs it.
     package static let program = "/usr/sbin/mosquitto"
+    /// Of util-linux, which every Debian has.
+    private static let leash = "/usr/bin/setpriv"
 
     private struct Waiter {
         let text: String
@@ -70,14 +72,21 @@ package final class MosquittoBroker: Sendable {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &pipes) == 0 else { throw Self.systemFailure("socketpair") }
         let (reading, writing) = (pipes[0], pipes[1])
-        defer { _ = close(writing) }
-        let process = try spawn(output: writing)
-        state.withLock { state in
-            precondition(state.process == 0, "the broker runs already as \(state.process)")
-            state.process = process
-            state.firstLine = state.lines.count
+        try await withCheckedThrowingContinuation { (started: CheckedContinuation<Void, any Error>) in
+            let directory = directory
+            // The kernel kills the broker when the thread that started it ends: this one, which lasts as long as the broker.
+            runOnThread { [weak self] in
+                let spawned = Result { try Self.spawn(directory: directory, output: writing) }
+                _ = close(writing)
+                if case .success(let process) = spawned { self?.launched(process) }
+                started.resume(with: spawned.map { _ in })
+                Self.readLines(reading) { self?.took($0) }
+                guard case .success(let process) = spawned else { return }
+                var status: Int32 = 0
+                _ = waitpid(process, &status, 0)
+                self?.ended()
+            }
         }
-        follow(process: process, output: reading)
         guard await waitForLog(containing: " running") else {
             let log = state.withLock { $0.lines.suffix(5).joined(separator: "; ") }
             throw MosquittoFailure(description: "mosquitto ended at once: \(log)")
@@ -141,13 +150,14 @@ package final class MosquittoBroker: Sendable {
         }
     }
 
-    private func spawn(output: Int32) throws -> pid_t {
+    private static func spawn(directory: String, output: Int32) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, output, 2)
-        let words = [Self.program, "-c", "\(directory)/mosquitto.conf"]
+        // So that no broker outlives a test run that crashed.
+        let words = [leash, "--pdeathsig", "KILL", program, "-c", "\(directory)/mosquitto.conf"]
         var arguments = words.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         // A thread of the cooperative pool blocks all signals, and its children would, too.
@@ -159,29 +169,32 @@ package final class MosquittoBroker: Sendable {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var process: pid_t = 0
-        let result = posix_spawn(&process, Self.program, &actions, &attributes, &arguments, environ)
-        guard result == 0 else { throw Self.systemFailure("posix_spawn", result) }
+        let result = posix_spawn(&process, leash, &actions, &attributes, &arguments, environ)
+        guard result == 0 else { throw systemFailure(leash, result) }
         return process
     }
 
-    /// Reads its log until it ends, on a thread of its own. Does not keep the broker object alive.
-    private func follow(process: pid_t, output: Int32) {
-        runOnThread { [weak self] in
-            var rest: [UInt8] = []
-            var buffer = [UInt8](repeating: 0, count: 65_536)
-            while true {
-                let count = read(output, &buffer, buffer.count)
-                guard count > 0 else { break }
-                rest += buffer[..<count]
-                var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-                rest = Array(lines.removeLast())
-                self?.took(lines.map { String(decoding: $0, as: UTF8.self) })
-            }
-            _ = close(output)
-            var status: Int32 = 0
-            _ = waitpid(process, &status, 0)
-            self?.ended()
+    private func launched(_ process: pid_t) {
+        state.withLock { state in
+            precondition(state.process == 0, "the broker runs already as \(state.process)")
+            state.process = process
+            state.firstLine = state.lines.count
         }
+    }
+
+    /// Reads to the end, and closes.
+    private static func readLines(_ descriptor: Int32, _ take: ([String]) -> Void) {
+        var rest: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { break }
+            rest += buffer[..<count]
+            var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            rest = Array(lines.removeLast())
+            take(lines.map { String(decoding: $0, as: UTF8.self) })
+        }
+        _ = close(descriptor)
     }
 
     private func took(_ lines: [String]) {

@@ -28,6 +28,8 @@ struct RunCommand: AsyncParsableCommand {
         for note in configuration.notes { logger.warning("\(note.text(path: config))") }
         // A peer that hangs up is an error of one write, never the end of the gateway.
         signal(SIGPIPE, SIG_IGN)
+        // Nor is the end of the terminal that it was started from.
+        signal(SIGHUP, SIG_IGN)
         do {
             let gateway = try await Gateway.open(configuration, logger: logger)
             var quiet = logger

@@ -9,7 +9,7 @@ final class Site {
     let broker: MosquittoBroker
     let receiver = HTTPReceiver()
     private(set) var gateway: ChildProcess?
-    private let configuration: String
+    let configuration: String
 
     /// - Parameter more: TOML behind the broker, the load devices and the upload that every site has.
     init(
@@ -126,6 +126,16 @@ struct Status: Decodable {
         let rejected: [String: Int]
         let dropped: [String: Int]
         let sinks: [String: Sink]
+        let streams: [Stream]
+
+        struct Stream: Decodable {
+            let device: String
+            let received: Int
+            let stored: Int
+            let dropped: [String: Int]
+        }
+
+        subscript(device: String) -> Stream? { streams.first { $0.device == device } }
 
         var balances: Bool {
             received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
@@ -137,11 +147,30 @@ struct Status: Decodable {
     let health: String
     let ledger: Ledger
     let tree: Node
+    let ring: Ring
+
+    struct Ring: Decodable {
+        struct Retired: Decodable {
+            let segment: Int
+            let reason: String
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case segments, retired
+            case retiredSegments = "retired_segments"
+        }
+
+        let segments: Int
+        let retired: Int
+        let retiredSegments: [Retired]
+    }
 
     struct Node: Decodable {
         let id: String
         let state: String
         let restarts: Int
+        let stuck: Int
+        let abandoned: Int
         let children: [Node]?
 
         subscript(path: String...) -> Node? {

@@ -27,7 +27,8 @@ struct CRC32CTests {
         for start in 0..<9 {
             for end in start...bytes.count {
                 #expect(
-                    CRC32C.checksum(bytes, start..<end, by: .table) == CRC32C.checksum(bytes, start..<end, by: .hardware))
+                    CRC32C.checksum(bytes, start..<end, by: .table)
+                        == CRC32C.checksum(bytes, start..<end, by: .hardware))
             }
         }
     }

@@ -24,11 +24,16 @@ import Testing
         let acknowledged = await connection.packet(.puback, number: count)
         #expect(acknowledged?.messageID == count)
         _ = await connection.packet(.puback, number: 4)
-        #expect(connection.packets.elements.compactMap { $0 }.filter { $0.kind == .puback }.map(\.messageID) == [1, 2, 3, 4])
+        #expect(
+            connection.packets.elements.compactMap { $0 }.filter { $0.kind == .puback }.map(\.messageID) == [
+                1, 2, 3, 4,
+            ])
         try await running.stop()
     }
 
-    @Test("A batch that is not durable is not acknowledged: the connection is dropped, and what the broker resends is flagged", .timeLimit(.minutes(1)))
+    @Test(
+        "A batch that is not durable is not acknowledged: the connection is dropped, and what the broker resends is flagged",
+        .timeLimit(.minutes(1)))
     func notDurable() async throws {
         let broker = FakeBroker()
         let refused = Log<Int>()
@@ -48,7 +53,7 @@ import Testing
         second.send(Packet.publish("t/a", [8], messageID: 6))
         _ = await second.packet(.puback, number: 2)
         let messages = running.messages.elements
-        #expect(messages.map(\.messageID) == [5, 5, 6])
+        try #require(messages.map(\.messageID) == [5, 5, 6], "\(running.events.elements)")
         #expect(messages.map(\.isRedelivery) == [false, true, false])
         #expect(messages[0].message.deliveryHash == messages[1].message.deliveryHash)
         #expect(running.link.status.abandonedBatches == 1)
@@ -189,6 +194,50 @@ import Testing
         #expect(await connection.packet(.puback)?.messageID == 1)
         #expect(running.messages.elements.map(\.oversize) == [300_000])
         #expect(running.messages.elements[0].message.payload.isEmpty)
+        try await running.stop()
+    }
+
+    @Test(
+        "A broker that keeps 20 messages in flight is served batch by batch, without waiting for windows",
+        .timeLimit(.minutes(1)))
+    func inFlightLimit() async throws {
+        let broker = FakeBroker()
+        var settings = BrokerSettings.test(port: broker.port)
+        settings.commitWindow = .seconds(1)
+        let running = RunningLink(settings)
+        let connection = await broker.connection(1)
+        await connection.accept()
+        let begin = ContinuousClock.now
+        for id in 1...20 { connection.send(Packet.publish("t/a", [1], messageID: id)) }
+        for acknowledged in 1...380 {
+            _ = await connection.packet(.puback, number: acknowledged)
+            connection.send(Packet.publish("t/a", [1], messageID: acknowledged + 20))
+        }
+        // 20 per window would take 20 seconds.
+        #expect(ContinuousClock.now - begin < .seconds(10))
+        _ = await connection.packet(.puback, number: 400)
+        try await running.stop()
+        #expect(running.messages.elements.map { Int($0.messageID) } == Array(1...400))
+    }
+
+    @Test("A batch ends near its limit of bytes, however fast large messages come", .timeLimit(.minutes(1)))
+    func byteLimit() async throws {
+        let broker = FakeBroker()
+        var settings = BrokerSettings.test(port: broker.port)
+        settings.commitWindow = .seconds(60)
+        let sizes = Log<Int>()
+        let running = RunningLink(settings) { batch in
+            sizes.append(batch.messages.map(\.message.payload.count).reduce(0, +))
+            return true
+        }
+        let connection = await broker.connection(1)
+        await connection.accept()
+        let payload = [UInt8](repeating: 1, count: 200_000)
+        await onThread {
+            for id in 1...24 { connection.send(Packet.publish("t/a", payload, messageID: id)) }
+        }
+        _ = await connection.packet(.puback, number: 24)
+        #expect(sizes.elements == [1_200_000, 1_200_000, 1_200_000, 1_200_000])
         try await running.stop()
     }
 

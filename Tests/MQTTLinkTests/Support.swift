@@ -150,6 +150,8 @@ extension BrokerSettings {
         settings.commitWindow = .milliseconds(20)
         settings.reconnect.base = .milliseconds(50)
         settings.reconnect.cap = .milliseconds(200)
+        // Brokers that a test plays answer when the test gets its turn.
+        settings.reconnect.connectTimeout = .seconds(60)
         return settings
     }
 }

@@ -13,7 +13,7 @@ func smallOptions() -> RingOptions {
     options.geometry = smallGeometry
     options.pendingBytes = 256 << 10
     options.backgroundBytes = 32 << 10
-    options.marksKept = 64
+    options.marksKept = 512
     return options
 }
 
@@ -21,11 +21,11 @@ let boot = BootID(high: 1, low: 2)
 let wallBase: Int64 = 1_763_700_000_000_000
 
 func reading(
-    _ device: String, _ metric: String = "value", _ value: Value, at uptime: Int64, trusted: Bool = true,
+    _ device: String, _ value: Value, at uptime: Int64, trusted: Bool = true,
     quality: Quality = .good, deviceTime: Milliseconds? = nil
 ) -> Reading {
     Reading(
-        series: Series(device: DeviceID(device), metric: metric, unit: "°C"),
+        series: Series(device: DeviceID(device), metric: "value", unit: "°C"),
         stamp: Stamp(
             boot: boot, uptime: Microseconds(uptime), wallOffset: Microseconds(wallBase), isTrusted: trusted),
         value: value, quality: quality, deviceTime: deviceTime)
@@ -48,7 +48,7 @@ final class Rig {
     /// One past the last offset acknowledged, by log.
     var acknowledged: [LogID: Int] = [:]
     var released: [LogID: Int] = [:]
-    /// Values by key and version, and the first version that may be found after a crash.
+    /// Values by key and version; up to ``durableVersion`` they are promised.
     var puts: [StateKey: [(version: UInt64, value: [UInt8])]] = [:]
     var durableVersion: UInt64 = 0
     var marks: [(mark: DeliveryMark, log: LogID?, end: Int)] = []
@@ -108,6 +108,11 @@ final class Rig {
         }
     }
 
+    /// What the disk's sync answers.
+    func sync() -> Result<Void, DiskError> {
+        do { return .success(try disk.sync()) } catch { return .failure(error) }
+    }
+
     /// Commits until nothing is left to do; stops after `limit` commits.
     func commitAll(limit: Int = 1000, maintain: Bool = false) {
         for _ in 0..<limit {
@@ -131,19 +136,18 @@ final class Rig {
         report = opened.report
         present = []
         for (key, versions) in puts {
-            // A later process counts versions anew.
-            let value = ring.state(key)
-            puts[key] = value.map { [(version: UInt64(0), value: $0)] } ?? []
+            // No value and an empty one are the same. A later process counts versions anew.
+            let value = ring.state(key) ?? []
             let newest = versions.last { $0.version <= durableVersion }
-            let possible = versions.filter { $0.version >= newest?.version ?? 0 }.map { $0.value }
-            if newest != nil || value != nil {
-                #expect(value.map { possible.contains($0) } == true, "\(key): \(value ?? []) is none of \(possible)")
-            }
+            var possible = versions.filter { $0.version >= newest?.version ?? 0 }.map { $0.value }
+            if newest == nil { possible.append([]) }
+            #expect(possible.contains(value), "\(key): \(value) is none of \(possible)")
+            puts[key] = [(version: UInt64(0), value: value)]
         }
         durableVersion = 0
         let marks = marks
         self.marks = []
-        for (mark, log, end) in marks.suffix(options.marksKept / 4) {
+        for (mark, log, end) in marks.suffix(16) {
             if let log, end <= acknowledged[log] ?? 0 {
                 let isKnown = ring.isDurable(mark)
                 #expect(isKnown, "\(mark) is forgotten")
@@ -204,7 +208,8 @@ final class Rig {
                     covered[offset] = true
                 }
             }
-            #expect(covered.allSatisfy { $0 }, "log \(log): \(covered.count { !$0 }) offsets are neither read nor in a gap")
+            #expect(
+                covered.allSatisfy { $0 }, "log \(log): \(covered.count { !$0 }) offsets are neither read nor in a gap")
         }
     }
 }

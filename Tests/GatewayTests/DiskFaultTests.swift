@@ -1,0 +1,111 @@
+import Model
+import TestKit
+import Testing
+
+@Suite("A gateway whose disk is slow or fails", .serialized)
+struct DiskFaultTests {
+    @Test("With a sync that takes 300 ms, no acknowledgement leaves before the commit of its message is durable")
+    func acknowledgesAfterTheSync() async throws {
+        let site = try await Site()
+        let output = site.directory + "/strace.log"
+        try await site.start(
+            under: StraceLog.command(output: output, injections: ["fdatasync:delay_enter=300000"]))
+        let load = Load(site: site, publishers: 2)
+        try await load.run(count: 150, rate: 100)
+        await site.receiver.waitForReadings(300)
+        #expect(await site.terminate() == .exited(0))
+
+        let trace = AcknowledgementTrace(
+            try StraceLog(contentsOf: output), ring: site.directory + "/data/ring", brokerPort: site.broker.port)
+        #expect(trace.acknowledgements.count == 300)
+        #expect(trace.early.isEmpty)
+        #expect(trace.failed.isEmpty)
+        // The delay was there: between the start of a sync and the next acknowledgement lie 300 ms.
+        for commit in trace.commits {
+            let next = trace.acknowledgements.first { $0.call.firstLine > commit.sync.firstLine }
+            if let next { #expect(next.call.time - commit.sync.time >= 0.3) }
+        }
+        #expect(trace.commits.contains { commit in
+            trace.acknowledgements.contains { $0.call.firstLine > commit.sync.lastLine }
+        })
+        await site.end()
+    }
+
+    @Test(
+        "While the sync fails, no acknowledgement leaves until another commit is durable in another segment, and nothing is lost",
+        arguments: [1, 3])
+    func writesElsewhere(failures: Int) async throws {
+        let site = try await Site()
+        let output = site.directory + "/strace.log"
+        // Counted by thread, so that it strikes the one that commits; three in a row are a disk that takes nothing for now.
+        let injection = "fdatasync:error=EIO:when=20..\(19 + failures)"
+        try await site.start(under: StraceLog.command(output: output, injections: [injection]))
+        let load = Load(site: site, publishers: 2)
+        try await load.run(count: 500, rate: 200)
+        #expect(await site.gateway?.waitForLog(containing: "is not used any more") == true)
+        if failures >= 3 { #expect(await site.gateway?.waitForLog(containing: "the disk takes readings again") == true) }
+        try await load.run(count: 200, rate: nil)
+        await site.receiver.waitForReadings(1400)
+
+        let status = try await site.status()
+        #expect(status.health == "degraded")
+        #expect(status.ring.retired == failures)
+        #expect(status.ring.retiredSegments.count == failures)
+        #expect(status.ring.retiredSegments.allSatisfy { $0.reason.contains("Input/output error") })
+        let named = try await site.ask("status").lines.joined(separator: "\n")
+        for retired in status.ring.retiredSegments { #expect(named.contains("segment \(retired.segment) of the ring")) }
+        #expect(await site.terminate() == .exited(0))
+
+        let trace = AcknowledgementTrace(
+            try StraceLog(contentsOf: output), ring: site.directory + "/data/ring", brokerPort: site.broker.port)
+        #expect(trace.acknowledgements.count == 1400)
+        #expect(trace.early.isEmpty)
+        #expect(trace.amidFailure.isEmpty)
+        #expect(trace.failed.count == failures)
+        #expect(trace.failed.allSatisfy { $0.sync.error == "EIO" && $0.segments.count == 1 })
+        #expect(Set(trace.failed.flatMap(\.segments)) == Set(status.ring.retiredSegments.map(\.segment)))
+        #expect(trace.intoFailedSegments.isEmpty)
+        #expect(load.compare(with: site.receiver) == (0, 0))
+
+        // What the failed segments hold in spite of the error is not told twice by the next process.
+        try await site.start()
+        try await load.run(count: 100, rate: nil)
+        await site.receiver.waitForReadings(1600)
+        #expect(load.compare(with: site.receiver) == (0, 0))
+        let ledger = try await site.status().ledger
+        #expect(ledger.stored == 1600)
+        #expect(ledger.balances)
+        #expect(ledger.sinks["cloud"]?.balances == true)
+        await site.end()
+    }
+
+    @Test("A disk that is full or read-only at the start is named with the file and the system's words")
+    func namesWhatIsWrongAtTheStart() async throws {
+        let site = try await Site()
+        let ring = site.directory + "/data/ring"
+        for (injection, words) in [
+            ("fallocate:error=ENOSPC", "reserving 32 MiB of \(ring): No space left on device"),
+            ("openat:error=EROFS", "open of \(ring): Read-only file system"),
+        ] {
+            let command =
+                StraceLog.command(path: ring, injections: [injection])
+                + [Site.program, "run", "--config", site.configuration]
+            let process = try ChildProcess(command[0], Array(command.dropFirst()))
+            #expect(await process.ending() == .exited(1))
+            #expect(process.log.contains { $0.contains(words) }, "\(process.log)")
+        }
+        // Nothing is left behind that would be in the way once the disk is well.
+        try await site.start()
+        await site.end()
+    }
+
+    @Test("A ring for which there is no room is made smaller, which is said")
+    func makesASmallerRing() async throws {
+        let site = try await Site(ringSize: "64 MiB")
+        let ring = site.directory + "/data/ring"
+        try await site.start(under: StraceLog.command(path: ring, injections: ["fallocate:error=ENOSPC:when=1"]))
+        #expect(site.gateway?.log.contains { $0.contains("No space left on device; trying half the size") } == true)
+        #expect(try await site.status().ring.segments == 8)
+        await site.end()
+    }
+}

@@ -1,0 +1,174 @@
+import Environment
+import LogFormat
+import Model
+import RingLog
+import TestKit
+import Testing
+
+/// Everything that can be found wrong at a start: named, set aside, and the rest served.
+struct DamageTests {
+    /// A ring of some segments, all merged but the newest, and one log of 6000 readings.
+    private func filled(segments: Int = 12, maintain: Bool = true) throws -> (rig: Rig, log: LogID) {
+        let rig = try Rig(segments: segments)
+        for index in 0..<60 {
+            rig.uptime += 1_000_000
+            try rig.append((0..<100).map { reading("d\($0)", .number(Double(index)), at: rig.uptime + Int64($0)) })
+            rig.commitAll(maintain: maintain)
+        }
+        rig.check()
+        return (rig, try #require(rig.ring.currentLog))
+    }
+
+    /// Restarts on contents that `change` has spoiled, and checks that whatever is missing is a named gap.
+    private func restart(
+        _ rig: Rig, _ log: LogID, change: (inout [UInt8]) -> Void
+    ) throws -> (lost: Int, findings: [RecoveryReport.Finding]) {
+        rig.settleMarks()
+        var contents = rig.disk.contents
+        change(&contents)
+        rig.puts = [:]
+        rig.marks = []
+        try rig.restart(on: SimulatedDisk(contents: contents))
+        rig.acknowledged = [:]
+        rig.check(allowsDamage: true)
+        let lost = rig.ring.gaps(of: log).filter { $0.reason == .damaged }.reduce(0) {
+            $0 + $1.range.lowerBound.distance(to: $1.range.upperBound)
+        }
+        #expect(rig.report.damagedReadings == lost)
+        #expect(rig.report.sentences.count == rig.report.findings.count)
+        return (lost, rig.report.findings)
+    }
+
+    private func start(_ segment: Int) -> Int { segment * smallGeometry.segmentBytes }
+
+    @Test
+    func `one spoiled header copy costs nothing, two are replaced by the blocks`() throws {
+        for copies in [1, 2] {
+            let (rig, log) = try filled()
+            let (lost, findings) = try restart(rig, log) { contents in
+                for copy in 0..<copies { contents[start(0) + copy * Geometry.unit + 20] ^= 0x40 }
+            }
+            #expect(lost == 0)
+            #expect(findings.contains(copies == 1 ? .headerCopySpoiled(segment: 0) : .headerLost(segment: 0)))
+        }
+    }
+
+    @Test
+    func `all headers of a ring may go, and its readings are still served`() throws {
+        let (rig, log) = try filled()
+        let (lost, _) = try restart(rig, log) { contents in
+            for segment in 0..<12 {
+                for index in 0..<Geometry.headerBytes { contents[start(segment) + index] = 0 }
+            }
+        }
+        #expect(lost == 0)
+        #expect(rig.readAll(log).count == 6000)
+    }
+
+    @Test(arguments: UInt64(1)...30)
+    func `flipped bits cost the blocks they hit, and never the start`(seed: UInt64) throws {
+        let (rig, log) = try filled()
+        var random = SeededRandom(seed: seed)
+        let (lost, _) = try restart(rig, log) { contents in
+            for _ in 0..<4 { contents[Int(random.next() % UInt64(contents.count))] ^= 1 << (random.next() % 8) }
+        }
+        #expect(lost <= 4000)
+        try rig.append([reading("after", .number(1), at: rig.uptime)])
+        rig.commitAll(maintain: true)
+        rig.check(allowsDamage: true)
+    }
+
+    @Test
+    func `a zeroed segment is a gap, and the rest is served`() throws {
+        for segment in 0..<12 {
+            let (rig, log) = try filled()
+            let (lost, _) = try restart(rig, log) { contents in
+                for index in 0..<smallGeometry.segmentBytes { contents[start(segment) + index] = 0 }
+            }
+            #expect(rig.readAll(log).count >= 6000 - lost - 1300)
+        }
+    }
+
+    @Test
+    func `swapped segments serve from where they are`() throws {
+        let (rig, log) = try filled()
+        let (lost, findings) = try restart(rig, log) { contents in
+            let size = smallGeometry.segmentBytes
+            let first = Array(contents[0..<size])
+            contents.replaceSubrange(0..<size, with: contents[size..<2 * size])
+            contents.replaceSubrange(size..<2 * size, with: first)
+        }
+        #expect(lost == 0)
+        #expect(findings.contains(.segmentMoved(segment: 0, from: 1)))
+    }
+
+    @Test
+    func `a copy of a segment is left out`() throws {
+        let (rig, log) = try filled()
+        let (lost, findings) = try restart(rig, log) { contents in
+            let size = smallGeometry.segmentBytes
+            let free = (0..<12).last { contents[start($0)] == 0 } ?? 11
+            contents.replaceSubrange(start(free)..<start(free) + size, with: contents[0..<size])
+        }
+        #expect(lost == 0)
+        #expect(findings.contains { if case .segmentCopied(_, of: 0) = $0 { true } else { false } })
+    }
+
+    @Test
+    func `a segment of another ring is left alone`() throws {
+        let (rig, log) = try filled()
+        let (_, other) = (try Rig(seed: 5), try Rig(seed: 6))
+        try other.append([reading("x", .number(1), at: 1)])
+        other.commitAll()
+        let foreign = Array(other.disk.contents[0..<smallGeometry.segmentBytes])
+        var place = 0
+        let (lost, findings) = try restart(rig, log) { contents in
+            place = (0..<12).last { contents[start($0)] == 0 } ?? 11
+            contents.replaceSubrange(start(place)..<start(place) + foreign.count, with: foreign)
+        }
+        #expect(lost == 0 && findings.contains(.foreignSegment(segment: place)))
+        for index in 0..<300 { try? rig.append([reading("y", .number(Double(index)), at: Int64(index))]) }
+        rig.commitAll(maintain: true)
+        #expect(Array(rig.disk.contents[start(place)..<start(place) + foreign.count]) == foreign)
+    }
+
+    @Test
+    func `a truncated ring serves what is left`() throws {
+        let (rig, log) = try filled(segments: 12, maintain: false)
+        let contents = Array(rig.disk.contents[0..<9 * smallGeometry.segmentBytes])
+        rig.puts = [:]
+        try rig.restart(on: SimulatedDisk(contents: contents))
+        #expect(rig.report.findings.contains(.truncated(segments: 9, expected: 12)))
+        rig.acknowledged = [:]
+        rig.check(allowsDamage: true)
+        #expect(rig.ring.logs.contains { $0.log == log })
+    }
+
+    @Test
+    func `damage found while reading becomes a gap, and is never served`() throws {
+        let (rig, log) = try filled()
+        let whole = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
+        #expect(whole.readings.count == 6000)
+        for position in stride(from: 3 * Geometry.unit + 99, to: rig.disk.size, by: 40 * Geometry.unit) {
+            rig.disk.flip(at: position, mask: 0x10)
+        }
+        let spoiled = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
+        #expect(!spoiled.damage.isEmpty)
+        #expect(Set(spoiled.readings).isSubset(of: whole.readings))
+        let events = rig.ring.noteDamage(spoiled.damage)
+        let lost = rig.ring.gaps(of: log).reduce(0) { $0 + $1.range.lowerBound.distance(to: $1.range.upperBound) }
+        #expect(lost == 6000 - spoiled.readings.count && rig.ring.statistics.damaged == lost && !events.isEmpty)
+        rig.disk.healBits()
+        rig.commitAll(maintain: true)
+        rig.acknowledged = [:]
+        rig.check(allowsDamage: true)
+    }
+
+    @Test
+    func `blocks that a disk cannot read are a fault to retry, not damage`() throws {
+        let (rig, log) = try filled()
+        rig.disk.makeUnreadable(0..<rig.disk.size)
+        let result = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
+        #expect(result.failure != nil && result.damage.isEmpty && result.next == .zero)
+    }
+}

@@ -1,0 +1,118 @@
+import Environment
+import LogFormat
+import Model
+import RingLog
+import TestKit
+import Testing
+
+/// Disks that answer with errors.
+struct FailureTests {
+    private func rig() throws -> (rig: Rig, log: LogID) {
+        let rig = try Rig()
+        for index in 0..<5 { try rig.append([reading("a", .number(Double(index)), at: Int64(index) * 1_000_000)]) }
+        rig.commitAll()
+        return (rig, try #require(rig.ring.currentLog))
+    }
+
+    @Test
+    func `after a failed sync everything is written again in another segment, and only then acknowledged`() throws {
+        let (rig, log) = try rig()
+        try rig.append([reading("a", .number(9), at: 9_000_000)], mark: DeliveryMark(session: "s", message: 1, hash: 1))
+        rig.disk.failSync(number: rig.disk.counts.syncs)
+        let first = try #require(rig.cut())
+        rig.finish(first, first.perform(on: rig.disk))
+        #expect(rig.acknowledged[log] == 5)
+        #expect(rig.ring.waitingReadings == 1)
+        #expect(rig.ring.statistics.retiredSegments == 1)
+        #expect(rig.events.contains { if case .retired = $0 { true } else { false } })
+        let second = try #require(rig.cut())
+        let segment = smallGeometry.segmentBytes
+        let old = Set(first.writes.map { $0.position / segment })
+        #expect(second.writes.allSatisfy { !old.contains($0.position / segment) })
+        rig.finish(second, second.perform(on: rig.disk))
+        #expect(rig.acknowledged[log] == 6)
+        #expect(rig.ring.isDurable(DeliveryMark(session: "s", message: 1, hash: 1)))
+        rig.check()
+        try rig.cutPower { _ in false }
+        rig.check()
+        #expect(rig.readAll(log).count == 6)
+    }
+
+    @Test
+    func `repeated failures end in memory-only, with pauses that grow, and a commit that succeeds ends it`() throws {
+        let (rig, log) = try rig()
+        try rig.append([reading("a", .number(9), at: 9_000_000)])
+        for _ in 0..<3 {
+            rig.disk.failSync(number: rig.disk.counts.syncs)
+            let plan = try #require(rig.cut())
+            rig.finish(plan, plan.perform(on: rig.disk))
+        }
+        #expect(rig.ring.statistics.memoryOnly != nil)
+        #expect(rig.cut() == nil)
+        #expect(rig.ring.waiting(from: Offset(5), limit: 10).map { $0.reading.value } == [.number(9)])
+        rig.now = try #require(rig.ring.retryAt)
+        rig.commitAll()
+        #expect(rig.events.contains(.durableAgain))
+        #expect(rig.acknowledged[log] == 6)
+        rig.check()
+    }
+
+    @Test
+    func `a disk that turns read-only retires nothing, and goes on where it was`() throws {
+        let (rig, log) = try rig()
+        rig.disk.refuse(.readOnly)
+        try rig.append([reading("a", .number(9), at: 9_000_000)])
+        for _ in 0..<20 {
+            if let plan = rig.cut() { rig.finish(plan, plan.perform(on: rig.disk)) }
+            rig.now = rig.now.advanced(by: .seconds(61))
+        }
+        #expect(rig.ring.statistics.memoryOnly != nil && rig.ring.statistics.retiredSegments == 0)
+        rig.disk.refuse(nil)
+        rig.commitAll()
+        #expect(rig.acknowledged[log] == 6)
+        try rig.cutPower { _ in false }
+        rig.check()
+    }
+
+    @Test
+    func `what a sink took from memory leaves it, and is a gap that is no loss`() throws {
+        let (rig, log) = try rig()
+        rig.disk.refuse(.readOnly)
+        for index in 5..<8 { try rig.append([reading("a", .number(Double(index)), at: Int64(index) * 1_000_000)]) }
+        let plan = try #require(rig.cut())
+        rig.finish(plan, plan.perform(on: rig.disk))
+        rig.ring.releaseWaiting(upTo: Offset(7))
+        rig.released[log] = 7
+        #expect(rig.ring.waitingReadings == 1)
+        rig.disk.refuse(nil)
+        rig.now = rig.now.advanced(by: .seconds(120))
+        rig.commitAll()
+        #expect(rig.ring.gaps(of: log) == [Gap(log: log, range: Offset(5)..<Offset(7), reason: .uploaded)])
+        try rig.cutPower { _ in false }
+        rig.check()
+        #expect(rig.readAll(log).map { $0.offset.rawValue } == [0, 1, 2, 3, 4, 7])
+    }
+
+    @Test
+    func `readings beyond the limit of RAM are refused while nothing can be committed`() throws {
+        let (rig, _) = try rig()
+        rig.disk.refuse(.failed)
+        var refused = 0
+        for index in 0..<20_000 {
+            do {
+                try rig.append([reading("a", .number(Double(index)), at: Int64(index))])
+            } catch { refused += 1 }
+        }
+        #expect(refused > 0 && rig.ring.waitingBytes <= rig.options.pendingBytes)
+    }
+
+    @Test
+    func `a message that no block can hold is refused alone`() throws {
+        let (rig, _) = try rig()
+        let long = (0..<500).map { reading("device-\($0)", .text(String(repeating: "x", count: 200)), at: 1) }
+        #expect(throws: RingError.self) { _ = try rig.ring.append(Entry(long)) }
+        try rig.append([reading("a", .number(1), at: 10_000_000)])
+        rig.commitAll()
+        rig.check()
+    }
+}

@@ -1,0 +1,109 @@
+import Environment
+import LogFormat
+import Model
+import RingLog
+import TestKit
+import Testing
+
+struct SpaceTests {
+    private func fill(_ rig: Rig, rounds: Int, maintain: Bool = true) throws {
+        for _ in 0..<rounds {
+            rig.uptime += 1_000_000
+            try rig.append((0..<60).map { reading("d\($0)", .number(Double(rig.uptime % 977) / 7), at: rig.uptime) })
+            rig.commitAll(maintain: maintain)
+        }
+    }
+
+    @Test
+    func `a full ring drops the oldest, counts them, and records the gap before it writes over them`() throws {
+        let rig = try Rig()
+        try fill(rig, rounds: 600)
+        let log = try #require(rig.ring.currentLog)
+        let gaps = rig.ring.gaps(of: log)
+        #expect(gaps.count == 1 && gaps.first?.reason == .evicted && gaps.first?.range.lowerBound == .zero)
+        #expect(rig.evicted == rig.ring.statistics.evictedPending && rig.evicted > 0)
+        rig.check()
+        try rig.cutPower { _ in false }
+        rig.check()
+        #expect(rig.ring.gaps(of: log) == gaps)
+    }
+
+    @Test
+    func `what has been uploaded goes first, and silently`() throws {
+        let rig = try Rig()
+        for _ in 0..<60 {
+            try fill(rig, rounds: 10)
+            let log = try #require(rig.ring.currentLog)
+            rig.release(log, upTo: rig.acknowledged[log] ?? 0)
+        }
+        #expect(rig.ring.statistics.evictedPending == 0 && rig.ring.statistics.evictedUploaded > 0)
+        rig.check()
+    }
+
+    @Test
+    func `a ring that may not drop refuses new readings, keeps its small records, and goes on after a release`() throws
+    {
+        var options = smallOptions()
+        options.retention = .rejectNew
+        let rig = try Rig(options: options)
+        #expect(throws: RingError.ringFull) { try fill(rig, rounds: 2000) }
+        let log = try #require(rig.ring.currentLog)
+        #expect(rig.ring.statistics.evictedPending == 0)
+        for index in 0..<400 {
+            try rig.put(StateKey(1, "cursor"), [UInt8(index % 256)])
+            rig.commitAll(maintain: true)
+            #expect(rig.ring.statistics.memoryOnly == nil)
+        }
+        rig.check()
+        rig.release(log, upTo: rig.acknowledged[log] ?? 0)
+        rig.commitAll(maintain: true)
+        try rig.put(StateKey(1, "cursor"), [1])
+        rig.commitAll(maintain: true)
+        try fill(rig, rounds: 50)
+        #expect(rig.ring.statistics.evictedPending == 0)
+        rig.check()
+    }
+
+    @Test
+    func `without any merging a ring still goes round`() throws {
+        let rig = try Rig()
+        try fill(rig, rounds: 300, maintain: false)
+        #expect(rig.evicted > 0)
+        rig.check()
+        try rig.cutPower { _ in false }
+        rig.check()
+    }
+
+    @Test
+    func `small records outlive every segment that first held them`() throws {
+        let rig = try Rig()
+        for index in 0..<40 { try rig.put(StateKey(2, "key-\(index)"), [UInt8](repeating: UInt8(index), count: 60)) }
+        rig.ring.anchor(ClockAnchor(boot: boot, wallOffset: Microseconds(77)))
+        try fill(rig, rounds: 300)
+        try rig.cutPower { _ in false }
+        for index in 0..<40 { #expect(rig.ring.state(StateKey(2, "key-\(index)"))?.first == UInt8(index)) }
+        #expect(rig.ring.clock.anchors == [ClockAnchor(boot: boot, wallOffset: Microseconds(77))])
+    }
+
+    @Test
+    func `many series with long names never leave a segment without room for its footer`() throws {
+        let rig = try Rig(segments: 16)
+        for round in 0..<120 {
+            rig.uptime += 1_000_000
+            let name = String(repeating: "n", count: 60)
+            try rig.append(
+                (0..<20).map { reading("\(name)-\(round)-\($0)", .number(1), at: rig.uptime) })
+            rig.commitAll(maintain: true)
+        }
+        rig.check()
+        try rig.cutPower { _ in false }
+        rig.check()
+    }
+
+    @Test
+    func `hours of outage follow from size and rate`() {
+        let hours = RingCapacity.hours(ringBytes: 1 << 30, readingsPerSecond: 100)
+        #expect(hours > 300 && hours < 500)
+        #expect(RingCapacity.hours(ringBytes: 16 << 20, readingsPerSecond: 100) == 0)
+    }
+}
