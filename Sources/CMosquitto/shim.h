@@ -4,6 +4,7 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
@@ -50,6 +51,11 @@ static inline int covey_set_tcp_option(int socket_descriptor, int option, int va
 static inline int covey_set_keepalive(int socket_descriptor, int value)
 {
     return setsockopt(socket_descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value);
+}
+
+static inline void covey_close_on_exec(int descriptor)
+{
+    fcntl(descriptor, F_SETFD, FD_CLOEXEC);
 }
 
 /* The error that a connecting socket ended with; 0 when it is connected. */

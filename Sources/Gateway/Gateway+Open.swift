@@ -76,10 +76,11 @@ private struct Assembly {
         let directory = DeviceDirectory()
         let roster = DeviceRoster()
         let discovery = Discovery(store: storage.store, logger: logger)
+        let contact = FirstContact(filters: subscriptions)
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
         let ingestLinks = try configuration.brokers.compactMap { broker in
-            try ingest(broker, seed: seed, directory, roster, gateway, discovery, log).map {
+            try ingest(broker, seed: seed, directory, roster, gateway, discovery, contact, log).map {
                 (name: broker.name, link: $0)
             }
         }
@@ -95,7 +96,7 @@ private struct Assembly {
             gateway: gateway, directory: directory, roster: roster, store: storage.store, tails: tails, log: log,
             ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
             intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
-            findings: storage.findings)
+            firstContact: contact, findings: storage.findings)
     }
 
     // MARK: Core
@@ -172,6 +173,16 @@ private struct Assembly {
 
     // MARK: Links
 
+    /// What is subscribed to at all brokers, each filter with its broker's name before it.
+    private var subscriptions: Set<String> {
+        var subscriptions: Set<String> = []
+        for device in configuration.devices {
+            guard case .mqtt(let source) = device.source, let filter = try? TopicFilter(source.topic) else { continue }
+            subscriptions.insert("\(source.broker) \(filter.subscription)")
+        }
+        return subscriptions
+    }
+
     private func needsPublisher(_ broker: BrokerConfiguration) -> Bool {
         broker.publish
             || configuration.uploads.contains {
@@ -189,7 +200,7 @@ private struct Assembly {
     /// The link that reads a broker's devices; `nil` where it has none.
     private func ingest(
         _ broker: BrokerConfiguration, seed: UInt64, _ directory: DeviceDirectory, _ roster: DeviceRoster,
-        _ gateway: GatewayActor, _ discovery: Discovery, _ log: LimitedLog
+        _ gateway: GatewayActor, _ discovery: Discovery, _ contact: FirstContact, _ log: LimitedLog
     ) throws -> IngestLink? {
         var routes: [BrokerFeed.Route] = []
         for device in configuration.devices {
@@ -211,11 +222,12 @@ private struct Assembly {
         return IngestLink(
             settings: broker.settings(commitWindow: window),
             filters: Set(routes.map(\.topic.filter.subscription)).sorted(),
-            seed: seed, events: linkEvents(broker.name) { feed.sessionLost() }, deliver: { await feed.deliver($0) })
+            seed: seed, events: linkEvents(broker.name, contact) { feed.sessionLost() },
+            deliver: { await feed.deliver($0) })
     }
 
     private func linkEvents(
-        _ name: String, sessionLost: @escaping @Sendable () -> Void = {}
+        _ name: String, _ contact: FirstContact? = nil, sessionLost: @escaping @Sendable () -> Void = {}
     ) -> @Sendable (LinkEvent) -> Void {
         let logger = logger
         return { event in
@@ -226,8 +238,12 @@ private struct Assembly {
                 if !sessionPresent { sessionLost() }
             case .disconnected(let failure, let retry):
                 logger.warning("broker \(name): \(failure.message); next try in \(retry.text)")
-            case .subscribed(let filter, let qos): logger.info("broker \(name): subscribed to \(filter) at QoS \(qos)")
-            case .refused(let filter, let reason): logger.error("broker \(name) refuses \(filter): \(reason)")
+            case .subscribed(let filter, let qos):
+                logger.info("broker \(name): subscribed to \(filter) at QoS \(qos)")
+                contact?.answered("\(name) \(filter)")
+            case .refused(let filter, let reason):
+                logger.error("broker \(name) refuses \(filter): \(reason)")
+                contact?.answered("\(name) \(filter)")
             case .silent(let duration): logger.warning("broker \(name): connected, but silent for \(duration.text)")
             case .heard: logger.notice("broker \(name): messages come again")
             }

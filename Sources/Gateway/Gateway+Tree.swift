@@ -55,7 +55,8 @@ extension Gateway {
         return ChildSpec(
             id.rawValue, placement: driver.blocksThread ? .ownThread : .pool,
             heartbeat: Heartbeat(deadline: patience.heartbeat),
-            backoff: Backoff(initial: patience.firstPause, maximum: .seconds(60)), exceeded: Self.coolDown, intensity: Self.tries
+            backoff: Backoff(initial: patience.firstPause, maximum: .seconds(60)), exceeded: Self.coolDown,
+            intensity: Self.tries
         ) { context in
             try await driver.run(intake.port(for: id) { context.heartbeat() })
         }
@@ -111,7 +112,8 @@ extension Gateway {
         let name = parts.name
         var children = [
             ChildSpec("socket", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {
-                [configuration] _ in
+                [configuration, parts] _ in
+                await parts.firstContact.wait(clock: parts.clock)
                 let server = ControlServer(
                     .unix(path: configuration.api.socket), version: Self.version, surface: surface)
                 try await server.run { endpoint in

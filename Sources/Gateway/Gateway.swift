@@ -39,6 +39,7 @@ package final class Gateway: Sendable {
         let sinks: [SinkRunner]
         let intake: Intake
         let discovery: Discovery
+        let firstContact: FirstContact
         let findings: [String]
 
         /// Runs `body` where it may block on the disk.

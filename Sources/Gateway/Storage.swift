@@ -68,7 +68,8 @@ struct Storage: Sendable {
         }
         var options = RingOptions()
         options.retention = storage.whenFull == .rejectNew ? .rejectNew : .dropOldest
-        options.marksKept = 8192
+        // A quarter of these is sure to survive a crash: as many as a broker may have outstanding.
+        options.marksKept = 4 * 4096
         var random = SystemRandomNumberGenerator()
         do {
             let (ring, report) = try RingLog.open(disk: disk, options: options, using: &random)

@@ -25,7 +25,8 @@ extension GatewayCore {
     }
 
     /// Lets older logs go whose time has come; all of them where `moment` is `nil`.
-    mutating func letGo(until moment: MonotonicInstant?, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+    mutating func letGo(until moment: MonotonicInstant?, now: MonotonicInstant, _ directives: inout [GatewayDirective])
+    {
         let due = held.filter { hold in moment.map { hold.until <= $0 } ?? true }
         guard !due.isEmpty else { return }
         held.removeAll { hold in due.contains { $0.log == hold.log } }

@@ -63,6 +63,8 @@ extension Connection {
 
     /// Lets the kernel notice a peer that is gone, also while a commit keeps this thread from reading or writing.
     private func watchTransport() {
+        // The library leaves it open to children, which would keep a connection alive that this process has given up.
+        covey_close_on_exec(socket)
         let seconds = Int32(settings.keepAlive.components.seconds)
         _ = covey_set_keepalive(socket, 1)
         _ = covey_set_tcp_option(socket, TCP_KEEPIDLE, max(1, seconds / 2))

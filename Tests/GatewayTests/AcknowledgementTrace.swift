@@ -20,12 +20,12 @@ struct AcknowledgementTrace {
 
     private(set) var commits: [Commit] = []
     private(set) var acknowledgements: [Acknowledgement] = []
-    /// Blocks that were written and never synced.
-    private(set) var unsynced = 0
+    /// The lines where something was read from the sink.
+    private(set) var receipts: [Int] = []
 
     private static let segmentBytes = 4 << 20
 
-    init(_ log: StraceLog, ring: String, brokerPort: Int) {
+    init(_ log: StraceLog, ring: String, brokerPort: Int, sinkPort: Int) {
         var writes: [StraceLog.Call] = []
         var incoming: [String: PacketStream] = [:]
         var outgoing: [String: PacketStream] = [:]
@@ -42,6 +42,8 @@ struct AcknowledgementTrace {
                     writes.removeAll()
                 default: break
                 }
+            } else if call.target.hasSuffix("->127.0.0.1:\(sinkPort)]"), call.result > 0, call.name.hasPrefix("re") {
+                receipts.append(call.lastLine)
             } else if call.target.hasSuffix("->127.0.0.1:\(brokerPort)]"), call.result > 0 {
                 let bytes = Array(call.bytes.prefix(call.result))
                 if call.name.hasPrefix("re") {
@@ -58,7 +60,6 @@ struct AcknowledgementTrace {
                 }
             }
         }
-        unsynced = writes.count
     }
 
     /// Acknowledgements that left before a commit which began after their message had come was durable.
@@ -71,10 +72,11 @@ struct AcknowledgementTrace {
         }
     }
 
-    /// Acknowledgements between a commit that failed and the next one that did not.
-    var amidFailure: [Acknowledgement] {
-        acknowledgements.filter { acknowledgement in
-            commits.last { $0.sync.lastLine < acknowledgement.call.firstLine }?.isDurable == false
+    /// Those among the early ones before which nothing came from the sink either.
+    var unfounded: [Acknowledgement] {
+        early.filter { acknowledgement in
+            guard let received = acknowledgement.received else { return true }
+            return !receipts.contains { $0 > received && $0 < acknowledgement.call.firstLine }
         }
     }
 

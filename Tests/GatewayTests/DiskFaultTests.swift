@@ -15,8 +15,7 @@ struct DiskFaultTests {
         await site.receiver.waitForReadings(300)
         #expect(await site.terminate() == .exited(0))
 
-        let trace = AcknowledgementTrace(
-            try StraceLog(contentsOf: output), ring: site.directory + "/data/ring", brokerPort: site.broker.port)
+        let trace = try trace(site, output)
         #expect(trace.acknowledgements.count == 300)
         #expect(trace.early.isEmpty)
         #expect(trace.failed.isEmpty)
@@ -25,49 +24,87 @@ struct DiskFaultTests {
             let next = trace.acknowledgements.first { $0.call.firstLine > commit.sync.firstLine }
             if let next { #expect(next.call.time - commit.sync.time >= 0.3) }
         }
-        #expect(trace.commits.contains { commit in
-            trace.acknowledgements.contains { $0.call.firstLine > commit.sync.lastLine }
-        })
+        #expect(
+            trace.commits.contains { commit in
+                trace.acknowledgements.contains { $0.call.firstLine > commit.sync.lastLine }
+            })
         await site.end()
     }
 
     @Test(
         "While the sync fails, no acknowledgement leaves until another commit is durable in another segment, and nothing is lost",
-        arguments: [1, 3])
-    func writesElsewhere(failures: Int) async throws {
+        arguments: [Outage(failures: 1, sinkTakes: true), Outage(failures: 3, sinkTakes: false)])
+    func writesElsewhere(outage: Outage) async throws {
+        let (site, load, trace) = try await run(outage)
+        #expect(trace.acknowledgements.count == load.acknowledged)
+        #expect(trace.early.isEmpty)
+        try await expectOnce(site, load)
+    }
+
+    @Test(
+        "While the disk takes nothing at all, readings go to the sink from memory, and its receipt is what an acknowledgement waits for"
+    )
+    func acknowledgesAfterTheReceipt() async throws {
+        let (site, load, trace) = try await run(Outage(failures: 3, sinkTakes: true))
+        #expect(trace.acknowledgements.count == load.acknowledged)
+        #expect(!trace.early.isEmpty)
+        #expect(trace.unfounded.isEmpty)
+        try await expectOnce(site, load)
+    }
+
+    struct Outage: Sendable, CustomTestStringConvertible {
+        /// Syncs in a row that fail; after three the disk is left alone for a while.
+        let failures: Int
+        /// Whether the sink takes readings meanwhile.
+        let sinkTakes: Bool
+
+        var testDescription: String { "\(failures) failures, the sink \(sinkTakes ? "takes" : "refuses") readings" }
+    }
+
+    private func trace(_ site: Site, _ output: String) throws -> AcknowledgementTrace {
+        AcknowledgementTrace(
+            try StraceLog(contentsOf: output), ring: site.directory + "/data/ring", brokerPort: site.broker.port,
+            sinkPort: site.sinkPort)
+    }
+
+    /// Runs a gateway under load through an outage of its disk, until the sink has all, and ends it.
+    private func run(_ outage: Outage) async throws -> (Site, Load, AcknowledgementTrace) {
         let site = try await Site()
         let output = site.directory + "/strace.log"
-        // Counted by thread, so that it strikes the one that commits; three in a row are a disk that takes nothing for now.
-        let injection = "fdatasync:error=EIO:when=20..\(19 + failures)"
+        // Counted by thread, so that it strikes the one that commits.
+        let injection = "fdatasync:error=EIO:when=20..\(19 + outage.failures)"
+        if !outage.sinkTakes { site.receiver.mode = .status(503) }
         try await site.start(under: StraceLog.command(output: output, injections: [injection]))
         let load = Load(site: site, publishers: 2)
         try await load.run(count: 500, rate: 200)
         #expect(await site.gateway?.waitForLog(containing: "is not used any more") == true)
-        if failures >= 3 { #expect(await site.gateway?.waitForLog(containing: "the disk takes readings again") == true) }
+        if outage.failures >= 3 {
+            #expect(await site.gateway?.waitForLog(containing: "the disk takes readings again") == true)
+        }
+        site.receiver.mode = .accept
         try await load.run(count: 200, rate: nil)
         await site.receiver.waitForReadings(1400)
-
         let status = try await site.status()
-        #expect(status.health == "degraded")
-        #expect(status.ring.retired == failures)
-        #expect(status.ring.retiredSegments.count == failures)
-        #expect(status.ring.retiredSegments.allSatisfy { $0.reason.contains("Input/output error") })
-        let named = try await site.ask("status").lines.joined(separator: "\n")
-        for retired in status.ring.retiredSegments { #expect(named.contains("segment \(retired.segment) of the ring")) }
+        let words = try await site.ask("status").lines.joined(separator: " ")
         #expect(await site.terminate() == .exited(0))
 
-        let trace = AcknowledgementTrace(
-            try StraceLog(contentsOf: output), ring: site.directory + "/data/ring", brokerPort: site.broker.port)
-        #expect(trace.acknowledgements.count == 1400)
-        #expect(trace.early.isEmpty)
-        #expect(trace.amidFailure.isEmpty)
-        #expect(trace.failed.count == failures)
-        #expect(trace.failed.allSatisfy { $0.sync.error == "EIO" && $0.segments.count == 1 })
-        #expect(Set(trace.failed.flatMap(\.segments)) == Set(status.ring.retiredSegments.map(\.segment)))
+        let trace = try trace(site, output)
+        #expect(trace.failed.count == outage.failures)
+        #expect(trace.failed.allSatisfy { $0.sync.error == "EIO" })
         #expect(trace.intoFailedSegments.isEmpty)
-        #expect(load.compare(with: site.receiver) == (0, 0))
+        let failed = Set(trace.failed.flatMap(\.segments))
+        #expect(failed.count >= outage.failures)
+        #expect(status.health == "degraded")
+        #expect(status.ring.retired == failed.count)
+        #expect(Set(status.ring.retiredSegments.map(\.segment)) == failed)
+        #expect(status.ring.retiredSegments.allSatisfy { $0.reason.contains("Input/output error") })
+        for segment in failed { #expect(words.contains("segment \(segment) of the ring is not used any more")) }
+        return (site, load, trace)
+    }
 
-        // What the failed segments hold in spite of the error is not told twice by the next process.
+    /// What the failed segments hold in spite of the error is not told twice by the next process.
+    private func expectOnce(_ site: Site, _ load: Load) async throws {
+        #expect(load.compare(with: site.receiver) == (0, 0))
         try await site.start()
         try await load.run(count: 100, rate: nil)
         await site.receiver.waitForReadings(1600)

@@ -100,7 +100,8 @@ struct FloodingDriver: Driver {
     func run(_ port: DriverPort) async throws {
         for start in stride(from: 0, to: Self.samples, by: Self.atOnce) {
             let stamp = port.clock.stamp
-            port.emit((0..<Self.atOnce).map { Sample(metric: "value", value: .number(Double(start + $0)), stamp: stamp) })
+            port.emit(
+                (0..<Self.atOnce).map { Sample(metric: "value", value: .number(Double(start + $0)), stamp: stamp) })
         }
         while true {
             port.heartbeat()

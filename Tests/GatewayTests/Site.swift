@@ -8,6 +8,7 @@ final class Site {
     let directory: String
     let broker: MosquittoBroker
     let receiver = HTTPReceiver()
+    let sinkPort: Int
     private(set) var gateway: ChildProcess?
     let configuration: String
 
@@ -21,7 +22,7 @@ final class Site {
         directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         broker = try MosquittoBroker(options: brokerOptions)
         try await broker.start()
-        let port = try await receiver.start()
+        sinkPort = try await receiver.start()
         configuration = directory + "/covey.toml"
         let text = """
             [gateway]
@@ -44,7 +45,7 @@ final class Site {
             [[upload]]
             name   = "cloud"
             sink   = "http"
-            url    = "http://127.0.0.1:\(port)/v1/readings"
+            url    = "http://127.0.0.1:\(sinkPort)/v1/readings"
             linger = "50 ms"
 
             """
@@ -73,7 +74,9 @@ final class Site {
         let words = wrapper + [Self.program, "run", "--config", configuration]
         let process = try ChildProcess(words[0], Array(words.dropFirst()))
         gateway = process
-        guard await process.waitForLog(containing: "is ready") else {
+        // On a busy machine the gateway may answer before the broker has.
+        guard await process.waitForLog(containing: "is ready"), await process.waitForLog(containing: "subscribed to")
+        else {
             throw ChildFailure(description: "the gateway ended:\n" + process.log.joined(separator: "\n"))
         }
     }

@@ -79,7 +79,9 @@ struct StraceLog {
     private static let unfinished = " <unfinished ...>"
 
     private static func call(_ text: Substring, from first: Int, to last: Int, _ time: Double) -> Call? {
-        guard let open = text.firstIndex(of: "("), let close = text.range(ofLast: ")", before: " = ") else { return nil }
+        guard let open = text.firstIndex(of: "("), let close = text.range(ofLast: ")", before: " = ") else {
+            return nil
+        }
         let answer = text[close.upperBound...].drop { $0 == " " || $0 == "=" }.split(separator: " ")
         guard let result = answer.first.flatMap({ Int($0) }) else { return nil }
         let inner = text[text.index(after: open)..<close.lowerBound]
@@ -93,7 +95,9 @@ struct StraceLog {
     private static func descriptor(_ inner: Substring) -> (target: String, arguments: String) {
         guard let open = inner.firstIndex(of: "<") else { return ("", String(inner)) }
         // A connection's ends have an arrow between them.
-        let end = inner[open...].firstRange(of: "]>")?.upperBound ?? inner[open...].firstIndex(of: ">").map(inner.index(after:))
+        let end =
+            inner[open...].firstRange(of: "]>")?.upperBound
+            ?? inner[open...].firstIndex(of: ">").map(inner.index(after:))
         guard let end else { return ("", String(inner)) }
         let target = inner[inner.index(after: open)..<inner.index(before: end)]
         let text = String(decoding: target.hasPrefix("\\x") ? unescape(target) : Array(target.utf8), as: UTF8.self)

@@ -68,16 +68,17 @@ struct Packet: Hashable, Sendable {
 /// A listener on a loopback port whose connections a test answers by hand.
 final class FakeBroker: Sendable {
     let port: Int
-    private let listener: Int32
+    private let listener: Descriptor
     private let connections = Log<FakeConnection>()
 
     init() {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let listener = Descriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+        self.listener = listener
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
+        let descriptor = listener.number
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(descriptor, $0, length) == 0 && listen(descriptor, 16) == 0
@@ -89,17 +90,14 @@ final class FakeBroker: Sendable {
         let connections = connections
         startThread {
             while true {
-                let accepted = accept(descriptor, nil, nil)
+                let accepted = accept(listener.number, nil, nil)
                 guard accepted >= 0 else { return }
-                connections.append(FakeConnection(descriptor: accepted))
+                connections.append(FakeConnection(Descriptor(accepted)))
             }
         }
     }
 
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        _ = close(listener)
-    }
+    deinit { listener.shutdown() }
 
     /// The n-th connection, counted from 1.
     func connection(_ number: Int) async -> FakeConnection {
@@ -111,24 +109,24 @@ final class FakeBroker: Sendable {
 final class FakeConnection: Sendable {
     /// All packets that came; nothing more comes after the `nil`.
     let packets = Log<Packet?>()
-    private let descriptor: Int32
+    private let socket: Descriptor
 
-    init(descriptor: Int32) {
-        self.descriptor = descriptor
+    init(_ socket: Descriptor) {
+        self.socket = socket
         startThread { [packets] in
-            while let packet = Self.read(descriptor) { packets.append(packet) }
+            while let packet = Self.read(socket.number) { packets.append(packet) }
             packets.append(nil)
         }
     }
 
-    deinit { _ = close(descriptor) }
+    deinit { cut() }
 
     func send(_ bytes: [UInt8]) {
-        _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        _ = Glibc.send(socket.number, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     func cut() {
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        socket.shutdown()
     }
 
     /// The n-th packet of a kind, counted from 1; `nil` where the connection ends without.

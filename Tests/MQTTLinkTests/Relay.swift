@@ -4,43 +4,46 @@ import Synchronization
 /// Passes one TCP connection on to a loopback port until it is cut, as a pulled cable's broken connection would look to both ends.
 final class Relay: Sendable {
     let port: Int
-    private let listener: Int32
-    private let ends = Mutex<[Int32]>([])
+    private let listener: Descriptor
+    private let ends = Mutex<[Descriptor]>([])
 
     init(to target: Int) {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        let descriptor = listener
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let listener = Descriptor(socket(AF_INET, kind, 0))
+        self.listener = listener
+        let descriptor = listener.number
         port = Self.withLoopback(port: 0) { address, length in
             var length = length
             precondition(bind(descriptor, address, length) == 0 && listen(descriptor, 1) == 0)
             precondition(getsockname(descriptor, address, &length) == 0)
         }
         startThread { [weak self] in
-            let near = accept(descriptor, nil, nil)
-            guard near >= 0 else { return }
-            let far = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            _ = Self.withLoopback(port: target) { address, length in _ = connect(far, address, length) }
+            let accepted = accept(listener.number, nil, nil)
+            guard accepted >= 0 else { return }
+            let near = Descriptor(accepted)
+            let far = Descriptor(socket(AF_INET, kind, 0))
+            _ = Self.withLoopback(port: target) { address, length in _ = connect(far.number, address, length) }
             self?.ends.withLock { $0 = [near, far] }
             startThread { Self.copy(near, far) }
             Self.copy(far, near)
         }
     }
 
-    deinit { _ = close(listener) }
+    deinit { cut() }
 
     /// Ends the connection on both sides and takes no other.
     func cut() {
-        shutdown(listener, Int32(SHUT_RDWR))
-        for end in ends.withLock({ $0 }) { shutdown(end, Int32(SHUT_RDWR)) }
+        listener.shutdown()
+        for end in ends.withLock({ $0 }) { end.shutdown() }
     }
 
-    private static func copy(_ from: Int32, _ to: Int32) {
+    private static func copy(_ from: Descriptor, _ to: Descriptor) {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
-            let count = recv(from, &buffer, buffer.count, 0)
-            guard count > 0, send(to, buffer, count, Int32(MSG_NOSIGNAL)) == count else { break }
+            let count = recv(from.number, &buffer, buffer.count, 0)
+            guard count > 0, send(to.number, buffer, count, Int32(MSG_NOSIGNAL)) == count else { break }
         }
-        shutdown(to, Int32(SHUT_RDWR))
+        to.shutdown()
     }
 
     /// Gives the port in the address after `body`.

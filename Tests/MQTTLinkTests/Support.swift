@@ -156,6 +156,23 @@ extension BrokerSettings {
     }
 }
 
+/// A socket that is closed with its last holder: a number that is closed while a thread waits on it soon means another file to that thread.
+final class Descriptor: Sendable {
+    let number: Int32
+
+    init(_ number: Int32) {
+        precondition(number >= 0, "no socket: \(errno)")
+        self.number = number
+    }
+
+    deinit { _ = close(number) }
+
+    /// Wakes whoever waits on it.
+    func shutdown() {
+        _ = Glibc.shutdown(number, Int32(SHUT_RDWR))
+    }
+}
+
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withCheckedContinuation { done in
         startThread { done.resume(returning: body()) }
