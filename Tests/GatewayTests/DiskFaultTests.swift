@@ -14,6 +14,8 @@ struct DiskFaultTests {
         try await load.run(count: 150, rate: 100)
         await site.receiver.waitForReadings(300)
         #expect(await site.terminate() == .exited(0))
+        // A stop writes what is left and no more, so that even this disk is done in time.
+        #expect(site.gateway?.log.contains { $0.contains("did not take the last readings") } == false)
 
         let trace = try trace(site, output)
         #expect(trace.acknowledgements.count == 300)
@@ -76,14 +78,18 @@ struct DiskFaultTests {
         if !outage.sinkTakes { site.receiver.mode = .status(503) }
         try await site.start(under: StraceLog.command(output: output, injections: [injection]))
         let load = Load(site: site, publishers: 2)
-        try await load.run(count: 500, rate: 200)
-        #expect(await site.gateway?.waitForLog(containing: "is not used any more") == true)
+        // How many messages share a commit is the machine's affair: there are some until the sync has failed.
+        let sign = outage.failures >= 3 ? "the disk takes nothing" : "is not used any more"
+        while site.gateway?.log.contains(where: { $0.contains(sign) }) == false {
+            try await load.run(count: 20, rate: 200)
+        }
+        try await load.run(count: 100, rate: 200)
         if outage.failures >= 3 {
             #expect(await site.gateway?.waitForLog(containing: "the disk takes readings again") == true)
         }
         site.receiver.mode = .accept
         try await load.run(count: 200, rate: nil)
-        await site.receiver.waitForReadings(1400)
+        await site.receiver.waitForReadings(load.acknowledged)
         let status = try await site.status()
         let words = try await site.ask("status").lines.joined(separator: " ")
         #expect(await site.terminate() == .exited(0))
@@ -107,10 +113,10 @@ struct DiskFaultTests {
         #expect(load.compare(with: site.receiver) == (0, 0))
         try await site.start()
         try await load.run(count: 100, rate: nil)
-        await site.receiver.waitForReadings(1600)
+        await site.receiver.waitForReadings(load.acknowledged)
         #expect(load.compare(with: site.receiver) == (0, 0))
         let ledger = try await site.status().ledger
-        #expect(ledger.stored == 1600)
+        #expect(ledger.stored == load.acknowledged)
         #expect(ledger.balances)
         #expect(ledger.sinks["cloud"]?.balances == true)
         await site.end()
