@@ -34,10 +34,10 @@ struct RunCommand: AsyncParsableCommand {
             let gateway = try await Gateway.open(configuration, logger: logger)
             var quiet = logger
             quiet.logLevel = .error
+            let service = ServiceGroupConfiguration.ServiceConfiguration(
+                service: GatewayService(gateway: gateway), successTerminationBehavior: .gracefullyShutdownGroup)
             let group = ServiceGroup(
-                configuration: .init(
-                    services: [.init(service: GatewayService(gateway: gateway), successTerminationBehavior: .gracefullyShutdownGroup)],
-                    gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+                configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
             try await group.run()
         } catch {
             logger.critical("\(error)")
