@@ -49,8 +49,14 @@ extension RingLog {
     /// Replays the small records, oldest first, and returns the gaps.
     private mutating func replayRecords(_ found: [Recovery.Found]) -> [Gap] {
         var gaps: [Gap] = []
+        var older: [LogID] = []
         for item in found where item.kind == .hot {
             guard let scan = item.scan else { continue }
+            // A snapshot names all logs in the order of their age; a segment without one knows a few of them only.
+            if scan.hasSnapshot {
+                older.append(contentsOf: logOrder)
+                logOrder = []
+            }
             var marks: [DeliveryMark] = []
             var repeated: [DeliveryMark] = []
             segments[item.segment].hasSnapshot = scan.hasSnapshot
@@ -63,7 +69,7 @@ extension RingLog {
                 case .mark(let mark): marks.append(mark)
                 case .repeatedMark(let mark): repeated.append(mark)
                 case .log(let known):
-                    if indexes[known.log] == nil { logOrder.append(known.log) }
+                    if !logOrder.contains(known.log) { logOrder.append(known.log) }
                     let end = indexes[known.log]?.end ?? 0
                     indexes[known.log, default: LogIndex()].end = max(end, known.end.rawValue)
                 }
@@ -71,6 +77,9 @@ extension RingLog {
             // What a segment repeats is older than what came with its own readings, wherever in it it stands.
             for mark in repeated + marks { records.remember(mark) }
         }
+        var forgotten: [LogID] = []
+        for log in older where !logOrder.contains(log) && !forgotten.contains(log) { forgotten.append(log) }
+        logOrder = forgotten + logOrder
         return gaps
     }
 

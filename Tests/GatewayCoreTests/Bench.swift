@@ -136,7 +136,8 @@ final class Bench {
     func held() -> [StoredReading] {
         core.ring.logs.flatMap { log in
             log.end == .zero
-                ? [] : core.ring.readPlan(log: log.log, range: .zero..<log.end, limit: 100_000).perform(on: disk).readings
+                ? []
+                : core.ring.readPlan(log: log.log, range: .zero..<log.end, limit: 100_000).perform(on: disk).readings
         }
     }
 }

@@ -60,6 +60,8 @@ extension Site {
                 checks.learn(reading, self)
             }
         }
+        let ages = core.ring.logs.compactMap { checks.lives[$0.log] }
+        if ages != ages.sorted() { fail("logs come in the order of their age", "\(ages)") }
         let gone = gaps(core.ring)
         for key in checks.durable where !readable.contains(key) && gone[key] == nil {
             return fail("what is durable survives (S1)", "\(key) is neither held nor in a gap")
@@ -124,7 +126,8 @@ extension Site {
         }
         let stored = core.ledger.total.stored
         for sink in core.sinks where sink.machine.counts.stored != stored {
-            fail("both equations speak of the same readings", "\(sink.name): \(sink.machine.counts.stored) of \(stored)")
+            fail(
+                "both equations speak of the same readings", "\(sink.name): \(sink.machine.counts.stored) of \(stored)")
         }
     }
 
@@ -206,7 +209,8 @@ extension Site {
             fail(
                 "comes to rest",
                 "quiet \(core.isQuiet), pending \(core.pending.count), backlog \(core.backlog.count), writing "
-                    + "\(core.isWriting), tickets \(core.tickets.count), \(open), \(pending), cut \(String(describing: core.nextCut))")
+                    + "\(core.isWriting), tickets \(core.tickets.count), \(open), \(pending), cut \(String(describing: core.nextCut))"
+            )
         }
     }
 
@@ -224,7 +228,8 @@ extension Site {
                 case .evicted: continue
                 case .uploaded where !sink.setup.isRequired: continue
                 default:
-                    return fail("no silent gap (S6)", "\(key) is not at \(sink.setup.name): \(String(describing: gone[key]))")
+                    return fail(
+                        "no silent gap (S6)", "\(key) is not at \(sink.setup.name): \(String(describing: gone[key]))")
                 }
             }
             let counts = core.sinks[index].machine.counts

@@ -58,7 +58,9 @@ struct RecordTests {
             switch Int.random(in: 0..<3, using: &random) {
             case 0: bytes.removeLast(Int.random(in: 0...bytes.count, using: &random))
             case 1: bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8(truncatingIfNeeded: random.next())
-            default: bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            default:
+                bytes = (0..<Int.random(in: 0..<80, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next())
+                }
             }
             if let record = StreamRecord(bytes) {
                 #expect(record.counts.received == record.counts.settled)

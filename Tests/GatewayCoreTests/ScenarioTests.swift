@@ -95,7 +95,9 @@ struct MemoryOnlyTests {
         #expect(bench.core.sinks.allSatisfy { $0.machine.counts.uploaded == 20 && $0.machine.counts.isBalanced })
     }
 
-    @Test("When the disk is back, what no sink had is stored, what they had is a gap that is no loss, and no key is used twice")
+    @Test(
+        "When the disk is back, what no sink had is stored, what they had is a gap that is no loss, and no key is used twice"
+    )
     func backToNormal() throws {
         let bench = try Bench()
         bench.submit(bench.readings(8), ticket: 1)
@@ -121,7 +123,8 @@ struct MemoryOnlyTests {
         #expect(bench.core.ledger[DeviceID("d")].stored == 240)
         let gaps = bench.core.ring.logs.flatMap { bench.core.ring.gaps(of: $0.log) }
         #expect(gaps.map(\.reason) == [.uploaded])
-        #expect(bench.held().count + (gaps.first.map { $0.range.lowerBound.distance(to: $0.range.upperBound) } ?? 0) == 240)
+        #expect(
+            bench.held().count + (gaps.first.map { $0.range.lowerBound.distance(to: $0.range.upperBound) } ?? 0) == 240)
     }
 
     @Test("A redelivery is known after its readings have left RAM")
@@ -180,7 +183,9 @@ struct ClockWaitTests {
         #expect(bench.deliver().count == 16)
     }
 
-    @Test("After a restart the log before waits as well, and the anchor lets it go; another run of the kernel has nothing to wait for")
+    @Test(
+        "After a restart the log before waits as well, and the anchor lets it go; another run of the kernel has nothing to wait for"
+    )
     func oldLogs() throws {
         let bench = try Bench()
         bench.submit(bench.readings(16, trusted: false), ticket: 1)

@@ -22,7 +22,9 @@ extension Site {
         case .crash(let powerCut):
             // Most often while something is on its way.
             crash(powerCut: powerCut)
-            at(time + draw(1, 25_000) * 1_000_000, draw(0, 9) == 0 ? .stop : .crash(powerCut: draw(0, 1) == 0), outlives: true)
+            at(
+                time + draw(1, 25_000) * 1_000_000, draw(0, 9) == 0 ? .stop : .crash(powerCut: draw(0, 1) == 0),
+                outlives: true)
         case .stop:
             stop()
             at(time + draw(1, 60) * Self.second, .crash(powerCut: draw(0, 1) == 0), outlives: true)
@@ -118,7 +120,11 @@ extension Site {
     private func stored(_ readings: [StoredReading]) {
         for reading in readings {
             note(5, reading.offset.rawValue)
-            if core?.isMemoryOnly ?? false { checks.fromMemory.insert(Key(reading)) } else { checks.durable.insert(Key(reading)) }
+            if core?.isMemoryOnly ?? false {
+                checks.fromMemory.insert(Key(reading))
+            } else {
+                checks.durable.insert(Key(reading))
+            }
             checks.learn(reading, self)
         }
     }
@@ -242,7 +248,8 @@ extension Site {
             let id = sources[index].nextID
             let message = Message(id: id, hash: random.next() >> 24, readings: makeReadings(index, upTo: 6))
             sources[index].inFlight.append(message)
-            entries.append(Entry(message.readings, mark: core.mark(broker: name, message: message.id, hash: message.hash)))
+            entries.append(
+                Entry(message.readings, mark: core.mark(broker: name, message: message.id, hash: message.hash)))
         }
         if draw(0, 9) == 0 { counts.append(rejection(index)) }
         let ticket = Ticket(nextTicket)
@@ -253,7 +260,8 @@ extension Site {
 
     private func emit(_ index: Int) {
         guard let core, !core.isFull else { return }
-        let window = [Duration.milliseconds(100), .seconds(1), .seconds(5)].randomElement(using: &random) ?? .seconds(1)
+        let window =
+            [Duration.milliseconds(100), .seconds(1), .seconds(5)].randomElement(using: &random) ?? .seconds(1)
         let entries = (0..<draw(1, 4)).map { _ in Entry(makeReadings(index, upTo: 3)) }
         step(
             .submitted(
@@ -274,7 +282,8 @@ extension Site {
             nextValue += 1
             checks.born[nextValue] = time
             return Reading(
-                series: Series(device: device, metric: "m\(draw(0, 2))"), stamp: stamp(), value: .number(Double(nextValue)))
+                series: Series(device: device, metric: "m\(draw(0, 2))"), stamp: stamp(),
+                value: .number(Double(nextValue)))
         }
     }
 

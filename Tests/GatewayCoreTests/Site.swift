@@ -41,7 +41,7 @@ struct Faults {
         poison = Int.random(in: 0..<4, using: &random) == 0
         clock = Int.random(in: 0..<3, using: &random) == 0
         segments = [10, 12, 16, 24].randomElement(using: &random) ?? 16
-        seconds = [20, 40, 150].randomElement(using: &random) ?? 40
+        seconds = [15, 30].randomElement(using: &random) ?? 30
     }
 }
 
@@ -173,9 +173,12 @@ final class Site {
     let checks = Checks()
     var trace: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    init(seed: UInt64, faults given: Faults? = nil) {
+    /// - Parameter length: How many times longer than usual the bad days last.
+    init(seed: UInt64, length: Int64 = 1) {
         random = SeededRandom(seed: seed)
-        faults = given ?? Faults(using: &random)
+        var faults = Faults(using: &random)
+        faults.seconds *= length
+        self.faults = faults
         var options = RingOptions()
         options.geometry = Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
         options.pendingBytes = 64 << 10
@@ -318,7 +321,9 @@ final class Site {
     }
 
     var isAtRest: Bool {
-        guard let core, core.isQuiet, sources.allSatisfy({ $0.inFlight.isEmpty && $0.ticket == nil }) else { return false }
+        guard let core, core.isQuiet, sources.allSatisfy({ $0.inFlight.isEmpty && $0.ticket == nil }) else {
+            return false
+        }
         return !feedsRemain && core.sinks.indices.allSatisfy { hasDrained($0, core) }
     }
 
@@ -326,7 +331,8 @@ final class Site {
     private func hasDrained(_ index: Int, _ core: GatewayCore) -> Bool {
         let pending = core.sinks[index].machine.counts.pending
         guard pending > 0 else { return true }
-        guard faults.poison, pending <= 8, let (log, first) = core.sinks[index].machine.snapshot(now: now).oldestPending,
+        guard faults.poison, pending <= 8,
+            let (log, first) = core.sinks[index].machine.snapshot(now: now).oldestPending,
             let end = core.ring.logs.first(where: { $0.log == log })?.end
         else { return false }
         return (first.rawValue..<end.rawValue).allSatisfy { offset in
