@@ -107,10 +107,11 @@ private struct Assembly {
         let setups = configuration.uploads.map {
             GatewayCore.SinkSetup(name: $0.name, isRequired: $0.required, settings: $0.settings)
         }
-        let (ring, disk, now) = (storage.ring, storage.disk, clock.now)
+        let (ring, disk, boot, now) = (storage.ring, storage.disk, clock.boot, clock.now)
         let resumed = await Task(executorPreference: threads.reader) { [settings] in
             GatewayCore.resume(
-                ring: ring, disk: disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed), now: now)
+                ring: ring, disk: disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed), boot: boot,
+                now: now)
         }.value
         var core = resumed.core
         core.keep(storage.node, name: name)

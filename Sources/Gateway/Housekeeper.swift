@@ -19,6 +19,8 @@ struct Housekeeper: Sendable {
 
     func run(_ context: ChildContext) async throws {
         var wasTrusted = clock.stamp.isTrusted
+        // Readings of an earlier run in this boot may still wait to be dated.
+        if wasTrusted { await anchor() }
         var lastSnapshot = clock.now
         while true {
             context.heartbeat()
@@ -43,8 +45,12 @@ struct Housekeeper: Sendable {
     }
 
     private func clockBecameRight() async {
+        logger.notice("the clock is right now: \(clock.stamp.wall.iso8601)")
+        await anchor()
+    }
+
+    private func anchor() async {
         let stamp = clock.stamp
-        logger.notice("the clock is right now: \(stamp.wall.iso8601)")
         await parts.gateway.handle(.clockTrusted(ClockAnchor(boot: stamp.boot, wallOffset: stamp.wallOffset)))
     }
 
