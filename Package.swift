@@ -105,7 +105,7 @@ let package = Package(
         program("covey-demo", ["TestKit"]),
 
         // Beside the house
-        floor("TestKit", ["CMosquitto", "CZlib", "Environment", "KeyValue", "Model", nioSSL] + nio),
+        floor("TestKit", ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", nioSSL] + nio),
         program("ingest-benchmark", ["TestKit"], path: "Benchmarks/Ingest"),
 
         tests("ModelTests", ["Model"]),
@@ -125,7 +125,7 @@ let package = Package(
         tests("HTTPSinksTests", ["HTTPSinks", "LocalSinks", "Model", "Sinks", "TestKit"]),
         tests("TOMLConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
         tests("ControlAPITests", ["ControlAPI", "Model"]),
-        tests("CommandLineTests", ["ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "covey"]),
+        tests("CommandLineTests", ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "covey"]),
         tests(
             "GatewayTests",
             [

@@ -1,3 +1,4 @@
+import CCovey
 package import Glibc
 import Synchronization
 
@@ -48,6 +49,8 @@ package final class ChildProcess: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
         posix_spawn_file_actions_adddup2(&actions, pipes[1], 2)
+        // Sockets of other tests must not live on in this child.
+        _ = covey_spawn_close_from(&actions, 3)
         var words = ([program] + arguments).map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         // A group of its own: Ctrl-C is for the one who started it, who then ends it in order.

@@ -1,3 +1,4 @@
+import CCovey
 package import Glibc
 import Synchronization
 
@@ -156,6 +157,8 @@ package final class MosquittoBroker: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, output, 2)
+        // Sockets of other tests must not live on in this child.
+        _ = covey_spawn_close_from(&actions, 3)
         // So that no broker outlives a test run that crashed.
         let words = [leash, "--pdeathsig", "KILL", program, "-c", "\(directory)/mosquitto.conf"]
         var arguments = words.map { strdup($0) } + [nil]

@@ -1,3 +1,4 @@
+import CCovey
 import Glibc
 import Testing
 
@@ -42,6 +43,8 @@ final class Running: @unchecked Sendable {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, childOutput, 1)
         posix_spawn_file_actions_adddup2(&actions, childErrors, 2)
+        // Sockets of other tests must not live on in this child.
+        _ = covey_spawn_close_from(&actions, 3)
         // The pool's threads block signals, and a child would inherit that.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
