@@ -6,17 +6,19 @@ import NIOHTTP1
 struct Connection: Sendable {
     typealias Wire = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
 
-    private let wire: Wire
+    private let channel: any Channel
     private let responder: Responder
     private let limits: ControlLimits
 
-    init(_ wire: Wire, responder: Responder) {
-        self.wire = wire
+    init(_ channel: any Channel, responder: Responder) {
+        self.channel = channel
         self.responder = responder
         limits = responder.limits
     }
 
-    static func configure(_ limits: ControlLimits) -> @Sendable (any Channel) -> EventLoopFuture<Wire> {
+    /// The channel reads nothing before it is served: until then nobody may hold it in a wrapper, which must not be dropped unused, as
+    /// happens to a caller that comes while the server ends.
+    static func configure(_ limits: ControlLimits) -> @Sendable (any Channel) -> EventLoopFuture<any Channel> {
         { channel in
             channel.eventLoop.makeCompletedFuture {
                 var decoding = NIOHTTPDecoderLimitConfiguration()
@@ -27,7 +29,7 @@ struct Connection: Sendable {
                 let pipeline = channel.pipeline.syncOperations
                 try pipeline.addHandler(HTTPResponseEncoder())
                 try pipeline.addHandler(ByteToMessageHandler(decoder))
-                return try Wire(wrappingChannelSynchronously: channel)
+                return channel
             }
         }
     }
@@ -36,7 +38,7 @@ struct Connection: Sendable {
     func serve(isWelcome: Bool) async {
         await withTaskGroup(of: Void.self) { group in
             // Ends as soon as the caller hangs up, so that a stream which has nothing to write ends too.
-            group.addTask { try? await wire.channel.closeFuture.get() }
+            group.addTask { try? await channel.closeFuture.get() }
             group.addTask { await exchange(isWelcome: isWelcome) }
             await group.next()
             group.cancelAll()
@@ -44,7 +46,12 @@ struct Connection: Sendable {
     }
 
     private func exchange(isWelcome: Bool) async {
+        let channel = channel
+        guard
+            let wire = try? await channel.eventLoop.submit({ try Wire(wrappingChannelSynchronously: channel) }).get()
+        else { return }
         try? await wire.executeThenClose { inbound, _ in
+            try await channel.setOption(.autoRead, value: true).get()
             guard isWelcome else {
                 return try await responder.refuse(
                     ControlError(
@@ -61,7 +68,6 @@ struct Connection: Sendable {
     private func nextRequest(
         _ parts: inout NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
     ) async throws -> HTTPRequestHead? {
-        let channel = wire.channel
         let timer = channel.eventLoop.scheduleTask(in: TimeAmount(limits.requestTime)) { channel.close(promise: nil) }
         defer { timer.cancel() }
         do {

@@ -61,6 +61,7 @@ package struct ControlServer: Sendable {
         ServerBootstrap(group: threads)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 128)
+            .childChannelOption(.autoRead, value: false)
             // Out of descriptors is no reason to stop listening: it waits a second and accepts on.
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -72,7 +73,7 @@ package struct ControlServer: Sendable {
 
     private func bind(
         _ threads: MultiThreadedEventLoopGroup, host: String, port: Int
-    ) async throws -> NIOAsyncChannel<Connection.Wire, Never> {
+    ) async throws -> NIOAsyncChannel<any Channel, Never> {
         do {
             return try await bootstrap(threads).bind(
                 host: host, port: port, childChannelInitializer: Connection.configure(limits))
@@ -84,14 +85,14 @@ package struct ControlServer: Sendable {
         }
     }
 
-    private func accept(_ listener: NIOAsyncChannel<Connection.Wire, Never>) async throws {
+    private func accept(_ listener: NIOAsyncChannel<any Channel, Never>) async throws {
         let gate = CallGate(limits: limits)
         let open = OpenConnections()
         try await listener.executeThenClose { arrivals in
             try await withThrowingDiscardingTaskGroup { group in
-                for try await wire in arrivals {
+                for try await channel in arrivals {
                     let isWelcome = open.enter(limit: limits.connections)
-                    let connection = Connection(wire, responder: responder(gate, wire.channel))
+                    let connection = Connection(channel, responder: responder(gate, channel))
                     group.addTask {
                         await connection.serve(isWelcome: isWelcome)
                         open.leave()
