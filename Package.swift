@@ -125,7 +125,9 @@ let package = Package(
         tests("HTTPSinksTests", ["HTTPSinks", "LocalSinks", "Model", "Sinks", "TestKit"]),
         tests("TOMLConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
         tests("ControlAPITests", ["ControlAPI", "Model"]),
-        tests("CommandLineTests", ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "covey"]),
+        tests(
+            "CommandLineTests",
+            ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "covey"]),
         tests(
             "GatewayTests",
             [
