@@ -55,10 +55,11 @@ lab: setup-test
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
 
+# One test at a time: those that wait for real programs share two cores with those that compute.
 test: lab lint
 	$(SWIFT) build -j $(JOBS) --build-tests
 	Tests/Lab/check-gpiod2.sh
-	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" $(SWIFT) test -j $(JOBS) --skip-build
+	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" $(SWIFT) test --skip-build --no-parallel
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
