@@ -12,8 +12,9 @@ import Synchronization
 /// when it is durable, which is what lets the link acknowledge.
 actor BrokerFeed {
     private let broker: String
-    private let routes: [Route]
+    private var routes: [Route]
     private var router: TopicRouter
+    private let roster: DeviceRoster
     private let directory: DeviceDirectory
     private let gateway: GatewayActor
     private let clock: any Environment.Clock
@@ -22,15 +23,17 @@ actor BrokerFeed {
     private let discovered: @Sendable (Discovery.Find) -> Void
     private let log: LimitedLog
     private let sessionWasLost = Atomic(false)
+    private var isDelivering = false
+    private var waitingForEnd: [CheckedContinuation<Void, Never>] = []
 
     /// One configured device of this broker.
-    struct Route: Sendable {
+    struct Route: Sendable, Equatable {
         let topic: TopicRoute
-        /// The configured id, perhaps with `{device}`.
-        let pattern: String
         let decoder: any Decoder
-        let policy: DevicePolicy
-        let window: Duration
+        let device: DeviceConfiguration
+
+        /// A decoder follows from the device's configuration.
+        static func == (left: Route, right: Route) -> Bool { left.device == right.device }
     }
 
     init(
@@ -41,6 +44,7 @@ actor BrokerFeed {
         self.broker = broker
         self.routes = routes
         router = TopicRouter(routes: routes.map(\.topic), roster: roster)
+        self.roster = roster
         self.directory = directory
         self.gateway = gateway
         self.clock = clock
@@ -52,8 +56,21 @@ actor BrokerFeed {
     /// The broker has no memory of our session. Heeded before the next batch, whose message ids begin anew.
     nonisolated func sessionLost() { sessionWasLost.store(true, ordering: .releasing) }
 
+    /// From the next batch on messages go these ways. Returns when the batch before is durable, so that nobody uses the old ones any more.
+    func take(_ routes: [Route]) async {
+        while isDelivering { await withCheckedContinuation { waitingForEnd.append($0) } }
+        self.routes = routes
+        router = TopicRouter(routes: routes.map(\.topic), roster: roster)
+    }
+
     /// - Returns: Always `true`, and only once every message of the batch is durable or counted.
     func deliver(_ batch: LinkBatch) async -> Bool {
+        isDelivering = true
+        defer {
+            isDelivering = false
+            for waiter in waitingForEnd { waiter.resume() }
+            waitingForEnd.removeAll()
+        }
         if sessionWasLost.exchange(false, ordering: .acquiring) { await gateway.handle(.sessionLost(broker)) }
         let isKnown = await findRedeliveries(batch)
         let (stamp, now) = (clock.stamp, clock.now)
@@ -99,9 +116,8 @@ actor BrokerFeed {
             guard let share = work.shares[device] else { continue }
             let route = routes[share.route]
             let now = clock.now
-            let (entry, isNew) = directory.findOrMake(
-                device, driver: "mqtt", policy: route.policy, window: route.window, now: now)
-            if isNew { discovered(Discovery.Find(device: device, pattern: route.pattern)) }
+            let (entry, isNew) = directory.findOrMake(device, route.device, now: now)
+            if isNew { discovered(Discovery.Find(device: device, pattern: route.device.id)) }
             let outcome = await entry.device.take(share.messages, now: now)
             work.settle(device, share, outcome)
             log.device(device, outcome)

@@ -21,9 +21,10 @@ extension Gateway {
     /// - Parameters:
     ///   - drivers: Drivers that stand in for those of configured devices: for parts of a board that no configuration can name.
     ///   - patience: How long drivers are waited for.
+    ///   - threshold: What a reload moves where `[log] level` changed.
     package static func open(
         _ configuration: GatewayConfiguration, logger: Logger, drivers: [DeviceID: any Driver] = [:],
-        patience: Patience = Patience()
+        patience: Patience = Patience(), threshold: LogThreshold = LogThreshold(.notice)
     ) async throws -> Gateway {
         try File.makeDirectory(configuration.gateway.dataDirectory)
         // Under systemd it is there already; by hand it may not be, and the socket's own error says the rest.
@@ -42,7 +43,7 @@ extension Gateway {
         let parts = try await assembly.make(transport: transport, seed: random.next())
         return Gateway(
             configuration: configuration, parts: parts, logger: logger, drivers: drivers,
-            patience: patience, lock: lock, transport: transport)
+            patience: patience, threshold: threshold, lock: lock, transport: transport)
     }
 }
 
@@ -59,9 +60,7 @@ private struct Assembly {
     func make(transport: HTTPTransport, seed: UInt64) async throws -> Gateway.Parts {
         let log = LimitedLog(logger: logger, clock: clock)
         let tails = TailHub()
-        let publishLinks = configuration.brokers.filter(needsPublisher).map {
-            (name: $0.name, link: publisher($0, seed: seed))
-        }
+        let publishLinks = configuration.publishingBrokers.map { (name: $0.name, link: publisher($0, seed: seed)) }
         let topics = LocalTopics(
             gateway: name,
             publishers: configuration.brokers.filter(\.publish).compactMap { broker in
@@ -79,11 +78,12 @@ private struct Assembly {
         let contact = FirstContact(filters: subscriptions)
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
-        let ingestLinks = try configuration.brokers.compactMap { broker in
-            try ingest(broker, seed: seed, directory, roster, gateway, discovery, contact, log).map {
-                (name: broker.name, link: $0)
-            }
-        }
+        let ingestLinks = try await IngestLinks(
+            configuration, SubscriptionMemory(store: storage.store, logger: logger),
+            IngestLinks.Surroundings(
+                seed: seed, roster: roster, directory: directory, gateway: gateway, clock: clock,
+                ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) },
+                events: { linkEvents($0, contact, sessionLost: $1) }))
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
         let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
             SinkRunner(
@@ -92,7 +92,8 @@ private struct Assembly {
         }
         await gateway.begin(directives)
         return Gateway.Parts(
-            name: name, node: storage.node, clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
+            name: name, live: LiveConfiguration(configuration, since: clock.stamp.wall), node: storage.node,
+            clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
             gateway: gateway, directory: directory, roster: roster, store: storage.store, tails: tails, log: log,
             ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
             intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
@@ -146,25 +147,18 @@ private struct Assembly {
 
     private func placeConfigured(_ directory: DeviceDirectory, _ roster: DeviceRoster) {
         for device in configuration.devices {
-            guard let id = DeviceID(validating: device.id), !device.id.contains("{device}"), roster.admit(id) else {
-                continue
-            }
-            _ = directory.findOrMake(
-                id, driver: device.source.driver.rawValue, policy: device.policy, window: device.commitWindow,
-                now: clock.now)
+            guard !device.isPattern, let id = DeviceID(validating: device.id), roster.admit(id) else { continue }
+            directory.place(id, device, now: clock.now)
         }
     }
 
     private func placeRemembered(_ discovery: Discovery, _ directory: DeviceDirectory, _ roster: DeviceRoster) async {
         do {
             for find in try await discovery.remembered() {
-                guard let device = configuration.devices.first(where: { $0.id == find.pattern }),
-                    roster.admit(find.device)
-                else { continue }
-                _ = directory.findOrMake(
-                    find.device, driver: device.source.driver.rawValue, policy: device.policy,
-                    window: device.commitWindow,
-                    now: clock.now)
+                guard let device = configuration.device(configuredAs: find.pattern), roster.admit(find.device) else {
+                    continue
+                }
+                directory.place(find.device, device, now: clock.now)
             }
         } catch {
             logger.warning(
@@ -184,47 +178,11 @@ private struct Assembly {
         return subscriptions
     }
 
-    private func needsPublisher(_ broker: BrokerConfiguration) -> Bool {
-        broker.publish
-            || configuration.uploads.contains {
-                if case .mqtt(let target) = $0.target { target.broker == broker.name } else { false }
-            }
-    }
-
     private func publisher(_ broker: BrokerConfiguration, seed: UInt64) -> PublishLink {
         let settings = broker.settings(commitWindow: configuration.storage.commitWindow, clientSuffix: "-publish")
         return PublishLink(
             settings: settings, presence: broker.publish ? LocalTopics.presence(name) : nil, seed: seed &+ 1,
             events: linkEvents(broker.name + "/publish"))
-    }
-
-    /// The link that reads a broker's devices; `nil` where it has none.
-    private func ingest(
-        _ broker: BrokerConfiguration, seed: UInt64, _ directory: DeviceDirectory, _ roster: DeviceRoster,
-        _ gateway: GatewayActor, _ discovery: Discovery, _ contact: FirstContact, _ log: LimitedLog
-    ) throws -> IngestLink? {
-        var routes: [BrokerFeed.Route] = []
-        for device in configuration.devices {
-            guard case .mqtt(let source) = device.source, source.broker == broker.name else { continue }
-            guard let decoder = makeDecoder(named: source.decoder.rawValue, settings: source.decoding) else {
-                throw GatewayError.part("device \(device.id)", "there is no decoder \(source.decoder.rawValue)")
-            }
-            let topic = try TopicRoute(filter: TopicFilter(source.topic), id: device.id)
-            routes.append(
-                .init(
-                    topic: topic, pattern: device.id, decoder: decoder, policy: device.policy,
-                    window: device.commitWindow))
-        }
-        guard !routes.isEmpty else { return nil }
-        let feed = BrokerFeed(
-            broker: broker.name, routes: routes, roster: roster, directory: directory, gateway: gateway, clock: clock,
-            ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) })
-        let window = routes.map(\.window).min() ?? configuration.storage.commitWindow
-        return IngestLink(
-            settings: broker.settings(commitWindow: window),
-            filters: Set(routes.map(\.topic.filter.subscription)).sorted(),
-            seed: seed, events: linkEvents(broker.name, contact) { feed.sessionLost() },
-            deliver: { await feed.deliver($0) })
     }
 
     private func linkEvents(

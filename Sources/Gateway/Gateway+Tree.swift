@@ -19,8 +19,9 @@ extension Gateway {
     private static let tries = Intensity(restarts: 5, period: .seconds(60))
     private static let backoff = Backoff(initial: .milliseconds(500), maximum: .seconds(60))
 
-    func children(_ supervisor: Supervisor, _ manager: ServiceManager) -> [ChildSpec] {
-        let housekeeper = housekeeper(manager)
+    func children() -> [ChildSpec] {
+        let housekeeper = housekeeper
+        let supervisor = supervisor
         let intake = parts.intake
         return [
             ChildSpec("housekeeping", heartbeat: Heartbeat(deadline: .seconds(90))) { try await housekeeper.run($0) },
@@ -36,8 +37,8 @@ extension Gateway {
                     try await supervisor.add(spec, under: ["devices"])
                 }
             },
-            .supervisor("brokers", policy: SupervisorPolicy(stopOrder: .together), children: brokerChildren),
-            .supervisor("api") { self.apiChildren(supervisor, manager) },
+            .supervisor("brokers", policy: SupervisorPolicy(stopOrder: .together)) { self.brokerChildren() },
+            .supervisor("api") { self.apiChildren() },
         ]
     }
 
@@ -50,7 +51,7 @@ extension Gateway {
     /// The child of one device: its driver, or for a device that a link feeds, the watch over its silence.
     func deviceChild(_ id: DeviceID) -> ChildSpec? {
         guard let entry = parts.directory[id] else { return nil }
-        guard let driver = drivers[id] ?? configuration.driver(of: id) else { return silenceWatch(id, entry) }
+        guard let driver = drivers[id] ?? parts.live.current.driver(of: id) else { return silenceWatch(id, entry) }
         let intake = parts.intake
         return ChildSpec(
             id.rawValue, placement: driver.blocksThread ? .ownThread : .pool,
@@ -79,13 +80,19 @@ extension Gateway {
     // MARK: Brokers
 
     private func brokerChildren() -> [ChildSpec] {
-        parts.ingestLinks.map { name, link in
-            linkChild("\(name)/ingest") { try await link.run(heartbeat: $0.heartbeat) }
-        }
+        parts.ingestLinks.all.map { ingestChild($0.name) }
             + parts.publishLinks.map { name, link in
                 linkChild("\(name)/publish") { try await link.run(heartbeat: $0.heartbeat) }
             }
     }
+
+    /// The child that reads from a broker: with the link that is the broker's when it starts.
+    func ingestChild(_ broker: String) -> ChildSpec {
+        let links = parts.ingestLinks
+        return linkChild(Self.ingestChildName(broker)) { try await links[broker]?.run(heartbeat: $0.heartbeat) }
+    }
+
+    static func ingestChildName(_ broker: String) -> String { "\(broker)/ingest" }
 
     private func linkChild(_ id: String, _ body: @escaping @Sendable (ChildContext) async throws -> Void) -> ChildSpec {
         ChildSpec(
@@ -106,9 +113,9 @@ extension Gateway {
 
     // MARK: Faces
 
-    private func apiChildren(_ supervisor: Supervisor, _ manager: ServiceManager) -> [ChildSpec] {
+    private func apiChildren() -> [ChildSpec] {
         let surface = GatewaySurface(parts: parts, supervisor: supervisor)
-        let logger = logger
+        let (logger, manager) = (logger, manager)
         let name = parts.name
         var children = [
             ChildSpec("socket", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {

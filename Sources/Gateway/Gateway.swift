@@ -23,6 +23,7 @@ package final class Gateway: Sendable {
     /// What the running gateway's parts share.
     struct Parts: Sendable {
         let name: String
+        let live: LiveConfiguration
         let node: NodeID
         let clock: SystemClock
         let startedAt: MonotonicInstant
@@ -34,7 +35,7 @@ package final class Gateway: Sendable {
         let store: any KeyValueStore
         let tails: TailHub
         let log: LimitedLog
-        let ingestLinks: [(name: String, link: IngestLink)]
+        let ingestLinks: IngestLinks
         let publishLinks: [(name: String, link: PublishLink)]
         let sinks: [SinkRunner]
         let intake: Intake
@@ -49,55 +50,58 @@ package final class Gateway: Sendable {
         }
     }
 
+    /// What the gateway was started with; ``Parts/live`` has what it runs on.
     let configuration: GatewayConfiguration
     let parts: Parts
+    let supervisor: Supervisor
+    let manager = ServiceManager()
     let logger: Logger
     /// Drivers that stand in for configured ones, by device.
     let drivers: [DeviceID: any Driver]
     let patience: Patience
+    let threshold: LogThreshold
     private let lock: InstanceLock
     private let transport: HTTPTransport
 
     init(
         configuration: GatewayConfiguration, parts: Parts, logger: Logger, drivers: [DeviceID: any Driver],
-        patience: Patience, lock: InstanceLock, transport: HTTPTransport
+        patience: Patience, threshold: LogThreshold, lock: InstanceLock, transport: HTTPTransport
     ) {
         self.configuration = configuration
         self.parts = parts
         self.logger = logger
+        supervisor = Supervisor(
+            "covey", clock: parts.clock, seed: .random(in: .min ... .max),
+            events: { logger.log(level: $0.level, "\($0)") }, children: [])
         self.drivers = drivers
         self.patience = patience
+        self.threshold = threshold
         self.lock = lock
         self.transport = transport
     }
 
     /// Serves until the task is cancelled, then commits what is left and returns. Throws where the gateway had to give up.
     package func run() async throws {
-        let logger = logger
-        let manager = ServiceManager()
-        let seed = UInt64.random(in: .min ... .max)
-        let supervisor = Supervisor(
-            "covey", clock: parts.clock, seed: seed, events: { logger.log(level: $0.level, "\($0)") }, children: [])
         await restoreLatest()
-        for spec in children(supervisor, manager) { try await supervisor.add(spec) }
+        for spec in children() { try await supervisor.add(spec) }
         do {
             try await supervisor.run()
         } catch {
-            await close(manager)
+            await close()
             throw error
         }
-        await close(manager)
+        await close()
     }
 
     /// The sources are silent by now: what they gave is written, and everything is let go.
-    private func close(_ manager: ServiceManager) async {
+    private func close() async {
         manager.stopping()
         parts.tails.close()
         let isClean = await within(.seconds(3)) { await self.parts.gateway.stop() }
         if !isClean {
             logger.error("the disk did not take the last readings in time; a broker will send its own again")
         }
-        await housekeeper(manager).saveSnapshot()
+        await housekeeper.saveSnapshot()
         await parts.store.close()
         await transport.shutdown()
         parts.threads.retire()
@@ -139,7 +143,7 @@ package final class Gateway: Sendable {
     /// A minute's worth and more: the snapshot is taken every minute.
     private static let recalledReadings = 16_384
 
-    func housekeeper(_ manager: ServiceManager) -> Housekeeper {
+    var housekeeper: Housekeeper {
         Housekeeper(
             parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager,
             logger: logger)

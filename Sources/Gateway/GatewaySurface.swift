@@ -102,8 +102,8 @@ struct GatewaySurface: ControlSurface {
         return StatusDocument(
             gateway: parts.name, node: parts.node, version: Gateway.version,
             uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
-            brokers: parts.ingestLinks.map { StatusDocument.BrokerState($0.name, $0.link.status) },
-            recovery: parts.findings, now: parts.clock.now)
+            brokers: parts.ingestLinks.all.map { StatusDocument.BrokerState($0.name, $0.link.status) },
+            recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }
 }
 

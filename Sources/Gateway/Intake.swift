@@ -15,8 +15,16 @@ final class Intake: Sendable {
     /// Samples taken from one device before the next has its turn.
     static let turn = 128
 
+    private struct Inlet {
+        let mailbox: Mailbox<Sample>
+        /// How many of the samples that did not fit are counted already.
+        var lossesCounted: UInt64 = 0
+        /// Who waits for it to be emptied for good.
+        var closing: [CheckedContinuation<Void, Never>] = []
+    }
+
     private struct State {
-        var mailboxes: [DeviceID: Mailbox<Sample>] = [:]
+        var inlets: [DeviceID: Inlet] = [:]
         var ready: [DeviceID] = []
     }
 
@@ -41,32 +49,68 @@ final class Intake: Sendable {
 
     private func offer(_ samples: [Sample], from device: DeviceID) {
         state.withLock { state in
-            let mailbox = state.mailboxes[device] ?? Mailbox(capacity: Self.mailboxCapacity, overflow: .dropNewest)
-            state.mailboxes[device] = mailbox
-            _ = mailbox.offer(contentsOf: samples)
+            let inlet =
+                state.inlets[device] ?? Inlet(mailbox: Mailbox(capacity: Self.mailboxCapacity, overflow: .dropNewest))
+            state.inlets[device] = inlet
+            _ = inlet.mailbox.offer(contentsOf: samples)
             if !state.ready.contains(device) { state.ready.append(device) }
         }
         _ = bell.offer(())
     }
 
+    /// Returns when all that the device's driver gave is taken, and forgets the device. Its driver has ended.
+    func close(_ device: DeviceID) async {
+        await withCheckedContinuation { continuation in
+            let isKnown = state.withLock { state in
+                guard state.inlets[device] != nil else { return false }
+                state.inlets[device]?.closing.append(continuation)
+                if !state.ready.contains(device) { state.ready.append(device) }
+                return true
+            }
+            if isKnown { _ = bell.offer(()) } else { continuation.resume() }
+        }
+    }
+
     /// The supervised pump: device by device, a turn each.
     func run(_ context: ChildContext) async throws {
-        var dropped: [DeviceID: UInt64] = [:]
         while true {
             context.heartbeat()
             guard let device = nextReady() else {
                 guard try await bell.next(upTo: 1) != nil else { return }
                 continue
             }
-            guard let mailbox = state.withLock({ $0.mailboxes[device] }), let entry = directory[device] else {
+            guard let mailbox = state.withLock({ $0.inlets[device]?.mailbox }) else { continue }
+            guard let entry = directory[device] else {
+                // A driver that did not end when its device was removed speaks on; nobody is there to hear it.
+                state.withLock { $0.inlets[device] = nil }
                 continue
             }
             let samples = mailbox.counts.waiting == 0 ? [] : try await mailbox.next(upTo: Self.turn) ?? []
-            if mailbox.counts.waiting > 0 { state.withLock { $0.ready.append(device) } }
-            let lost = mailbox.counts.dropped - dropped[device, default: 0]
-            dropped[device, default: 0] += lost
-            await pass(samples, from: device, entry, mailboxLost: lost)
+            await pass(samples, from: device, entry, mailboxLost: countLosses(of: device, mailbox))
+            endTurn(of: device, mailbox)
         }
+    }
+
+    private func countLosses(of device: DeviceID, _ mailbox: Mailbox<Sample>) -> UInt64 {
+        state.withLock { state in
+            let dropped = mailbox.counts.dropped
+            let lost = dropped - (state.inlets[device]?.lossesCounted ?? 0)
+            state.inlets[device]?.lossesCounted = dropped
+            return lost
+        }
+    }
+
+    private func endTurn(of device: DeviceID, _ mailbox: Mailbox<Sample>) {
+        let waiting = state.withLock { state in
+            if mailbox.counts.waiting > 0 {
+                if !state.ready.contains(device) { state.ready.append(device) }
+                return [CheckedContinuation<Void, Never>]()
+            }
+            guard let inlet = state.inlets[device], !inlet.closing.isEmpty else { return [] }
+            state.inlets[device] = nil
+            return inlet.closing
+        }
+        for waiter in waiting { waiter.resume() }
     }
 
     private func nextReady() -> DeviceID? {

@@ -3,14 +3,32 @@ import Glibc
 import Model
 import Synchronization
 
+/// From which level on log lines are written; a reload moves it for all loggers.
+package final class LogThreshold: Sendable {
+    private let current: Mutex<Logger.Level>
+
+    package init(_ level: Logger.Level) { current = Mutex(level) }
+
+    package var level: Logger.Level {
+        get { current.withLock { $0 } }
+        set { current.withLock { $0 = newValue } }
+    }
+}
+
 /// Log lines on standard error. Under systemd each begins with its priority, which the journal takes off and keeps; elsewhere with the time.
 package struct LogOutput: LogHandler {
-    package var logLevel: Logger.Level
+    package var logLevel: Logger.Level {
+        get { own ?? threshold.level }
+        set { own = newValue }
+    }
     package var metadata: Logger.Metadata = [:]
     private let isJournal: Bool
+    private let threshold: LogThreshold
+    /// Of a logger that was given a level of its own.
+    private var own: Logger.Level?
 
-    package init(level: Logger.Level) {
-        logLevel = level
+    package init(_ threshold: LogThreshold) {
+        self.threshold = threshold
         isJournal = getenv("JOURNAL_STREAM") != nil
     }
 

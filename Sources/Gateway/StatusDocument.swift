@@ -30,6 +30,7 @@ struct StatusDocument: Sendable {
     let brokers: [BrokerState]
     /// What was found when the gateway started, and what was set aside.
     let recovery: [String]
+    let configuration: LiveConfiguration.State
     let now: MonotonicInstant
 
     /// A commit that takes longer than this says that the disk hangs.
@@ -55,6 +56,10 @@ struct StatusDocument: Sendable {
             }
         }
         reasons.append(contentsOf: Self.quarantined(tree))
+        if let first = configuration.faults.first {
+            let more = configuration.faults.count > 1 ? " (and \(configuration.faults.count - 1) more faults)" : ""
+            reasons.append("the new configuration is not used: \(first)\(more)")
+        }
         if !core.ledger.isBalanced { reasons.append("the ledger does not balance") }
         return (failed ? .failed : reasons.isEmpty ? .ok : .degraded, reasons)
     }
@@ -75,6 +80,8 @@ struct StatusDocument: Sendable {
             json.list("reasons", reasons)
             json.key("uptime_s")
             json.integer(uptime.components.seconds)
+            json.key("configuration")
+            configuration.write(to: &json)
             json.key("ledger")
             writeLedger(to: &json)
             json.key("tree")
@@ -200,6 +207,17 @@ struct StatusDocument: Sendable {
                     }
                 }
             }
+        }
+    }
+}
+
+extension LiveConfiguration.State {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.key("since_t")
+            json.integer(since.rawValue)
+            json.list("faults", faults)
+            json.list("waits_for_restart", waiting)
         }
     }
 }

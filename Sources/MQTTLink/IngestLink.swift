@@ -19,20 +19,23 @@ package final class IngestLink: Sendable {
         var wakeup: Wakeup?
     }
 
-    let settings: BrokerSettings
+    package let settings: BrokerSettings
     let seed: UInt64
+    let held: [String]
     let events: @Sendable (LinkEvent) -> Void
     let deliver: Delivery
     let shared: Mutex<Shared>
 
-    /// `filters`: MQTT topic filters, subscribed at QoS 1 on every connect. `seed`: for the jitter of reconnects, different on every
+    /// `filters`: MQTT topic filters, subscribed at QoS 1 on every connect. `held`: what earlier links with this client id subscribed to,
+    /// which the broker's session may go on sending; what of it is not in `filters` is unsubscribed. `seed`: for the jitter of reconnects, different on every
     /// gateway. `events` is called on the link's thread and must not block.
     package init(
-        settings: BrokerSettings, filters: [String], seed: UInt64,
+        settings: BrokerSettings, filters: [String], held: [String] = [], seed: UInt64,
         events: @escaping @Sendable (LinkEvent) -> Void, deliver: @escaping Delivery
     ) {
         self.settings = settings
         self.seed = seed
+        self.held = held
         self.events = events
         self.deliver = deliver
         shared = Mutex(Shared(filters: filters))

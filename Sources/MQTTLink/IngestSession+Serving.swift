@@ -46,7 +46,7 @@ extension IngestSession {
         lastTick = now
         if !answer.isSessionPresent { watch.connected(sessionPresent: false) }
         connection.listenToLog(watch.needsLog)
-        book.connected()
+        book.connected(sessionPresent: answer.isSessionPresent)
         bookEdition = -1
         link.update {
             $0.state = .connected

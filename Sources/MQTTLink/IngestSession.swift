@@ -38,7 +38,7 @@ final class IngestSession: ConnectionOwner {
             BatchPolicy.Settings(
                 window: settings.commitWindow, keepAlive: settings.keepAlive, receiveMaximum: settings.receiveMaximum))
         watch = RedeliveryWatch(clientID: settings.clientID, receiveMaximum: settings.receiveMaximum)
-        book = SubscriptionBook(wanted: [])
+        book = SubscriptionBook(wanted: [], held: link.held)
         pacer = ReconnectPacer(settings.reconnect)
         choice = ProtocolChoice(settings.version)
         random = SeededRandom(seed: link.seed)

@@ -17,15 +17,25 @@ struct SubscriptionBook: Sendable {
     private(set) var wanted: [String]
     /// Asked for on this connection, answered or not.
     private var asked: Set<String> = []
+    /// What the broker's session may hold: all that was ever asked for. A session outlives connections and processes, and goes on
+    /// sending what nobody wants any more until it is told.
+    private var held: Set<String>
+    /// Given up on this connection.
+    private var givenUp: Set<String> = []
     private var pending: [Int32: [String]] = [:]
 
-    init(wanted: [String]) {
+    /// - Parameter held: What earlier links of the same client asked for.
+    init(wanted: [String], held: [String] = []) {
         self.wanted = Self.distinct(wanted)
+        self.held = Set(held)
     }
 
-    /// A new connection: everything is asked for again, because the broker may have forgotten.
-    mutating func connected() {
+    /// A new connection: everything is asked for again, because the broker may have forgotten; where it says that it has, there is
+    /// nothing to give up either.
+    mutating func connected(sessionPresent: Bool) {
+        if !sessionPresent { held = [] }
         asked = []
+        givenUp = []
         pending = [:]
     }
 
@@ -33,13 +43,15 @@ struct SubscriptionBook: Sendable {
         wanted = Self.distinct(filters)
     }
 
-    /// What to ask the broker for now. Each request must be sent, and then told with ``sent(_:messageID:)``.
+    /// What to ask the broker for now: first what is new, so that nothing falls between the old filters and the new ones. Each request must be sent, and then told with ``sent(_:messageID:)``.
     mutating func requests() -> [Request] {
         let keep = Set(wanted)
-        let gone = asked.filter { !keep.contains($0) }.sorted()
         let new = wanted.filter { !asked.contains($0) }
+        let gone = held.subtracting(keep).subtracting(givenUp).sorted()
         asked = keep
-        return Self.split(gone).map(Request.unsubscribe) + Self.split(new).map(Request.subscribe)
+        held.formUnion(keep)
+        givenUp = givenUp.subtracting(keep).union(gone)
+        return Self.split(new).map(Request.subscribe) + Self.split(gone).map(Request.unsubscribe)
     }
 
     mutating func sent(_ filters: [String], messageID: Int32) {

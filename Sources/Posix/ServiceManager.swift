@@ -14,6 +14,12 @@ package struct ServiceManager: Sendable {
     }
 
     package func ready(status: String) { send("READY=1\nSTATUS=\(status)\n") }
+    /// ``ready(status:)`` ends it.
+    package func reloading() {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        send("RELOADING=1\nMONOTONIC_USEC=\(Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000)\n")
+    }
     package func status(_ text: String) { send("STATUS=\(text)\n") }
     package func stopping() { send("STOPPING=1\n") }
     package func feedWatchdog() { send("WATCHDOG=1\n") }

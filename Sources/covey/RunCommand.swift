@@ -23,19 +23,20 @@ struct RunCommand: AsyncParsableCommand {
             for line in faults.lines { tell(printable(line)) }
             throw ExitCode(Failure.Code.notWell.rawValue)
         }
-        var logger = Logger(label: "covey") { _ in LogOutput(level: .notice) }
-        logger.logLevel = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .notice
+        let threshold = LogThreshold(Logger.Level(rawValue: configuration.log.level.rawValue) ?? .notice)
+        let logger = Logger(label: "covey") { _ in LogOutput(threshold) }
         for note in configuration.notes { logger.warning("\(note.text(path: config))") }
         // A peer that hangs up is an error of one write, never the end of the gateway.
         signal(SIGPIPE, SIG_IGN)
         // Nor is the end of the terminal that it was started from.
-        signal(SIGHUP, SIG_IGN)
+        signal(SIGHUP, SIG_IGN)  // until the reload listens for it
         do {
-            let gateway = try await Gateway.open(configuration, logger: logger)
+            let gateway = try await Gateway.open(configuration, logger: logger, threshold: threshold)
             var quiet = logger
             quiet.logLevel = .error
             let service = ServiceGroupConfiguration.ServiceConfiguration(
-                service: GatewayService(gateway: gateway), successTerminationBehavior: .gracefullyShutdownGroup)
+                service: GatewayService(gateway: gateway, file: config),
+                successTerminationBehavior: .gracefullyShutdownGroup)
             let group = ServiceGroup(
                 configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
             try await group.run()
@@ -49,8 +50,14 @@ struct RunCommand: AsyncParsableCommand {
 /// The supervision tree as the one service of the process.
 private struct GatewayService: Service {
     let gateway: Gateway
+    let file: String
 
     func run() async throws {
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
+        let reloads = Task {
+            for await _ in hangUps { await gateway.reload { GatewayConfiguration.load(path: file) } }
+        }
+        defer { reloads.cancel() }
         try await cancelWhenGracefulShutdown { try await gateway.run() }
     }
 }

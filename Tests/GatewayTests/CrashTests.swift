@@ -14,6 +14,8 @@ struct CrashTests {
         /// A sync that returns late: the block is durable, and nothing of it is acknowledged yet.
         case betweenCommitAndAcknowledgement
 
+        var leavesUnacknowledged: Bool { self == .betweenCommitAndAcknowledgement }
+
         var wrapper: [String] {
             switch self {
             case .anywhere: []
@@ -32,7 +34,10 @@ struct CrashTests {
         let load = Load(site: site, publishers: 4)
         var random = SeededRandom(seed: 7)
         try await site.start(under: moment.wrapper)
-        for _ in 0..<Self.rounds {
+        var (round, known) = (0, 0)
+        // Goes on until a redelivery was met that had been stored: without one, the second kind of round has proved nothing.
+        while round < Self.rounds || moment.leavesUnacknowledged && known == 0 && round < 10 * Self.rounds {
+            round += 1
             let loading = Task { try await load.run(count: 1500, rate: 1000) }
             // The moment comes from the load itself: after so many messages, wherever the gateway is with them.
             let end = load.acknowledged + Int.random(in: 200..<4000, using: &random)
@@ -40,6 +45,7 @@ struct CrashTests {
             await site.kill()
             try await site.start(under: moment.wrapper)
             try await loading.value
+            known = try await site.status().ledger.duplicate
         }
         await site.receiver.waitForReadings(load.acknowledged)
         let (missing, doubled) = load.compare(with: site.receiver)
@@ -50,7 +56,7 @@ struct CrashTests {
         #expect(ledger.stored == load.acknowledged)
         #expect(ledger.sinks["cloud"]?.balances == true)
         #expect(ledger.sinks["cloud"]?.stored == load.acknowledged)
-        #expect(moment == .anywhere || ledger.duplicate > 0)
+        #expect(!moment.leavesUnacknowledged || ledger.duplicate > 0)
         #expect(site.receiver.snapshot().faults.isEmpty)
         print("\(moment): \(load.acknowledged) acknowledged, \(ledger.duplicate) known again, \(missing) missing")
         await site.end()

@@ -148,9 +148,21 @@ struct Status: Decodable {
     let gateway: String
     let node: String
     let health: String
+    let reasons: [String]
+    let configuration: Configuration
     let ledger: Ledger
     let tree: Node
     let ring: Ring
+
+    struct Configuration: Decodable {
+        private enum CodingKeys: String, CodingKey {
+            case faults
+            case waiting = "waits_for_restart"
+        }
+
+        let faults: [String]
+        let waiting: [String]
+    }
 
     struct Ring: Decodable {
         struct Retired: Decodable {

@@ -88,15 +88,30 @@ import Testing
         #expect(nothing.isEmpty)
         book.change(to: ["t/5", "new"])
         let change = book.requests()
-        #expect(change.last == .subscribe(["new"]))
-        #expect(change.dropLast().allSatisfy { if case .unsubscribe = $0 { true } else { false } })
-        book.connected()
+        #expect(change.first == .subscribe(["new"]))
+        #expect(change.dropFirst().allSatisfy { if case .unsubscribe = $0 { true } else { false } })
+        book.connected(sessionPresent: false)
         #expect(book.requests() == [.subscribe(["new", "t/5"])])
         book.sent(["new", "t/5"], messageID: 9)
         let answers = book.answered(messageID: 9, codes: [0x87, 0]) { "code \($0)" }
         #expect(answers == [.refused(filter: "new", reason: "code 135"), .subscribed(filter: "t/5", qos: 0)])
         let twice = book.answered(messageID: 9, codes: [1]) { "\($0)" }
         #expect(twice.isEmpty)
+    }
+
+    @Test("A session that outlived its gateway is told what nobody wants any more, on each connection")
+    func heldSubscriptions() {
+        var book = SubscriptionBook(wanted: ["b"], held: ["a", "b"])
+        book.connected(sessionPresent: true)
+        #expect(book.requests() == [.subscribe(["b"]), .unsubscribe(["a"])])
+        let nothing = book.requests()
+        #expect(nothing.isEmpty)
+        book.change(to: ["a"])
+        #expect(book.requests() == [.subscribe(["a"]), .unsubscribe(["b"])])
+        book.connected(sessionPresent: true)
+        #expect(book.requests() == [.subscribe(["a"]), .unsubscribe(["b"])])
+        book.connected(sessionPresent: false)
+        #expect(book.requests() == [.subscribe(["a"])])
     }
 
     private func at(_ seconds: Int64) -> MonotonicInstant { MonotonicInstant(nanoseconds: seconds * 1_000_000_000) }

@@ -20,6 +20,9 @@ package actor Device {
         budget.release(state.seriesCount)
     }
 
+    /// See ``DeviceState/adopt(_:now:)``.
+    package func adopt(_ policy: DevicePolicy, now: MonotonicInstant) { state.adopt(policy, now: now) }
+
     /// See ``DeviceState/take(_:now:)``.
     package func take(_ messages: [RoutedMessage], now: MonotonicInstant) -> DeviceOutcome {
         state.take(messages, now: now)

@@ -5,7 +5,7 @@ package import Model
 /// which it shares with the other devices; knows no clock, and is told the time.
 package struct DeviceState: Sendable {
     package let id: DeviceID
-    private let policy: DevicePolicy
+    private var policy: DevicePolicy
     private let createdAt: MonotonicInstant
     private var series: SeriesTable
     private var bucket: TokenBucket?
@@ -24,6 +24,12 @@ package struct DeviceState: Sendable {
         createdAt = now
         series = SeriesTable(device: id, budget: budget)
         bucket = policy.quota.map { TokenBucket($0, now: now) }
+    }
+
+    /// Takes another policy, from the next message on. A changed quota begins with a full bucket.
+    package mutating func adopt(_ policy: DevicePolicy, now: MonotonicInstant) {
+        if policy.quota != self.policy.quota { bucket = policy.quota.map { TokenBucket($0, now: now) } }
+        self.policy = policy
     }
 
     // MARK: Input

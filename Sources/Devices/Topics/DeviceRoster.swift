@@ -20,6 +20,11 @@ package final class DeviceRoster: Sendable {
         }
     }
 
+    /// Makes room: the device is gone from the configuration.
+    package func dismiss(_ id: DeviceID) {
+        known.withLock { _ = $0.remove(id) }
+    }
+
     package var count: Int { known.withLock { $0.count } }
 
     /// Sorted by name.

@@ -1,0 +1,38 @@
+import KeyValue
+import Logging
+
+/// What was subscribed to at each broker. The broker keeps a session, and its subscriptions with it, while the gateway is away or its
+/// configuration changes: what is not wanted any more has to be unsubscribed by whoever still knows of it.
+struct SubscriptionMemory: Sendable {
+    let store: any KeyValueStore
+    let logger: Logger
+
+    /// Remembers that `filters` are asked for from now on, and returns what may have been asked for before.
+    func exchange(_ broker: String, for filters: [String]) async -> [String] {
+        let key = "filters/" + broker
+        do {
+            let known =
+                try await store.text(for: key, in: .identity).map { $0.split(separator: "\n").map(String.init) } ?? []
+            let all = Set(known).union(filters).sorted()
+            if Set(known) != Set(filters) {
+                // The old ones are kept for one change more: the broker may be away when it should hear that they are not wanted.
+                try await store.put(
+                    text: Self.text(all.count > 2 * filters.count + 64 ? filters : all), for: key, in: .identity)
+            }
+            return known
+        } catch {
+            logger.warning("broker \(broker): what was subscribed to before is not known: \(error.message)")
+            return []
+        }
+    }
+
+    /// No filter holds a line feed that a broker would take, and a value has its limit.
+    private static func text(_ filters: [String]) -> String {
+        var text = ""
+        for filter in filters {
+            guard text.utf8.count + filter.utf8.count < KeyValueLimits.valueBytes else { break }
+            text += filter + "\n"
+        }
+        return text
+    }
+}
