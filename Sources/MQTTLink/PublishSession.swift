@@ -3,6 +3,7 @@ import Environment
 import Glibc
 import Model
 import Synchronization
+import Threads
 
 /// The thread's side of a ``PublishLink``. Everything in here belongs to that one thread.
 final class PublishSession: ConnectionOwner {

@@ -1,5 +1,6 @@
 package import KeyValue
 import Synchronization
+import Threads
 
 /// The store on SQLite: one file with a write-ahead log, every batch one transaction that is synced before it returns.
 ///
@@ -7,6 +8,8 @@ import Synchronization
 /// `NAME.damaged-N`, and the store begins empty. The same happens when damage shows later; the call that met it throws `damaged`.
 package actor SQLiteStore: KeyValueStore {
     package nonisolated let path: String
+    /// SQLite waits for the disk, and the pool must not. Its queue holds one job for each caller that waits; callers are bounded where
+    /// they are made.
     private let executor: ThreadExecutor
     private let moved = Mutex<[SetAside]>([])
     private var database: Database?
@@ -17,8 +20,11 @@ package actor SQLiteStore: KeyValueStore {
     /// Opens the store at `path`, whose folder must exist. Throws only where the folder cannot be used or another process has the store
     /// open: the caller can then go on with a ``MemoryStore``.
     package static func open(at path: String) async throws(KeyValueError) -> SQLiteStore {
-        guard let executor = ThreadExecutor() else {
-            throw KeyValueError(.failed, "open \(path): no thread")
+        let executor: ThreadExecutor
+        do {
+            executor = try ThreadExecutor(name: "covey-keyvalue")
+        } catch {
+            throw KeyValueError(.failed, "open \(path): \(error)")
         }
         let store = SQLiteStore(path: path, executor: executor)
         try await store.reopen()
@@ -28,6 +34,10 @@ package actor SQLiteStore: KeyValueStore {
     private init(path: String, executor: ThreadExecutor) {
         self.path = path
         self.executor = executor
+    }
+
+    deinit {
+        executor.retire()
     }
 
     /// The files that were set aside since ``open(at:)``, for the log and the status.

@@ -1,4 +1,3 @@
-import CCovey
 package import Glibc
 import Synchronization
 
@@ -14,27 +13,10 @@ package final class MosquittoBroker: Sendable {
     /// Of util-linux, which every Debian has.
     private static let leash = "/usr/bin/setpriv"
 
-    private struct Waiter {
-        let text: String
-        let wake: CheckedContinuation<Bool, Never>
-    }
-
-    private struct State {
-        var process: pid_t = 0
-        var lines: [String] = []
-        /// Lines of former processes, which ``waitForLog(containing:)`` passes over.
-        var firstLine = 0
-        var waiters: [Waiter] = []
-        var endings: [CheckedContinuation<Void, Never>] = []
-    }
-
-    /// Beyond it the oldest lines go.
-    private static let lineLimit = 100_000
-
     package let port: Int
     /// Its configuration, its database, and whatever a test puts there.
     package let directory: String
-    private let state = Mutex(State())
+    private let process = Mutex<ChildProcess?>(nil)
 
     /// `options`: further lines of its configuration, for the listener on ``port``; an `allow_anonymous` among them replaces the
     /// `true` that is set otherwise.
@@ -48,8 +30,7 @@ package final class MosquittoBroker: Sendable {
     }
 
     deinit {
-        let process = state.withLock { $0.process }
-        if process > 0 { _ = Glibc.kill(process, SIGKILL) }
+        current?.send(SIGKILL)
         for name in ["mosquitto.conf", "mosquitto.db", "mosquitto.db.new"] { _ = unlink("\(directory)/\(name)") }
         _ = rmdir(directory)
     }
@@ -68,165 +49,56 @@ package final class MosquittoBroker: Sendable {
 
     /// Starts it and returns when it takes connections.
     package func start() async throws {
-        var pipes: [Int32] = [-1, -1]
-        // Closed in other children from the beginning, or they would keep this log open.
-        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, kind, 0, &pipes) == 0 else { throw Self.systemFailure("socketpair") }
-        let (reading, writing) = (pipes[0], pipes[1])
-        try await withCheckedThrowingContinuation { (started: CheckedContinuation<Void, any Error>) in
-            let directory = directory
-            // The kernel kills the broker when the thread that started it ends: this one, which lasts as long as the broker.
-            runOnThread { [weak self] in
-                let spawned = Result { try Self.spawn(directory: directory, output: writing) }
-                _ = close(writing)
-                if case .success(let process) = spawned { self?.launched(process) }
-                started.resume(with: spawned.map { _ in })
-                Self.readLines(reading) { self?.took($0) }
-                guard case .success(let process) = spawned else { return }
-                var status: Int32 = 0
-                _ = waitpid(process, &status, 0)
-                self?.ended()
-            }
+        // So that no broker outlives a test run that crashed.
+        let arguments = ["--pdeathsig", "KILL", Self.program, "-c", "\(directory)/mosquitto.conf"]
+        let started = try ChildProcess(Self.leash, arguments)
+        process.withLock { process in
+            precondition(process?.isRunning != true, "the broker runs already")
+            process = started
         }
-        guard await waitForLog(containing: " running") else {
-            let log = state.withLock { $0.lines.suffix(5).joined(separator: "; ") }
-            throw MosquittoFailure(description: "mosquitto ended at once: \(log)")
+        guard await started.waitForLog(containing: " running") else {
+            throw MosquittoFailure(
+                description: "mosquitto ended at once: \(started.log.suffix(5).joined(separator: "; "))")
         }
     }
 
     /// Ends it in an orderly way: it saves its sessions and messages.
     package func stop() async {
         thaw()
-        await end(SIGTERM)
+        _ = await current?.terminate()
     }
 
     /// Ends it as a crash would. What it had not saved is lost.
     package func kill() async {
-        await end(SIGKILL)
+        await current?.kill()
     }
 
     /// Stops it from doing anything; the kernel goes on acknowledging its TCP segments.
     package func freeze() {
-        signal(SIGSTOP)
+        current?.send(SIGSTOP)
     }
 
     package func thaw() {
-        signal(SIGCONT)
+        current?.send(SIGCONT)
     }
 
     /// Returns `true` when a line of the present process' log holds `text`, and `false` when the process ended without.
     @discardableResult
     package func waitForLog(containing text: String) async -> Bool {
-        await withCheckedContinuation { wake in
-            let answer = state.withLock { state -> Bool? in
-                if state.lines[state.firstLine...].contains(where: { $0.contains(text) }) { return true }
-                if state.process == 0 { return false }
-                state.waiters.append(Waiter(text: text, wake: wake))
-                return nil
-            }
-            if let answer { wake.resume(returning: answer) }
-        }
+        await current?.waitForLog(containing: text) ?? false
     }
 
     /// Of the present process; 0 while it is not running.
-    package var processID: pid_t { state.withLock { $0.process } }
+    package var processID: pid_t {
+        guard let current, current.isRunning else { return 0 }
+        return current.processID
+    }
 
     /// The lines of the present process' log so far.
-    package var log: [String] { state.withLock { Array($0.lines[$0.firstLine...]) } }
+    package var log: [String] { current?.log ?? [] }
 
-    private func signal(_ number: Int32) {
-        let process = state.withLock { $0.process }
-        if process > 0 { _ = Glibc.kill(process, number) }
-    }
-
-    private func end(_ number: Int32) async {
-        await withCheckedContinuation { ending in
-            let isOver = state.withLock { state in
-                if state.process == 0 { return true }
-                state.endings.append(ending)
-                _ = Glibc.kill(state.process, number)
-                return false
-            }
-            if isOver { ending.resume() }
-        }
-    }
-
-    private static func spawn(directory: String, output: Int32) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, output, 2)
-        // Sockets of other tests must not live on in this child.
-        _ = covey_spawn_close_from(&actions, 3)
-        // So that no broker outlives a test run that crashed.
-        let words = [leash, "--pdeathsig", "KILL", program, "-c", "\(directory)/mosquitto.conf"]
-        var arguments = words.map { strdup($0) } + [nil]
-        defer { arguments.forEach { free($0) } }
-        // A thread of the cooperative pool blocks all signals, and its children would, too.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        var process: pid_t = 0
-        let result = posix_spawn(&process, leash, &actions, &attributes, &arguments, environ)
-        guard result == 0 else { throw systemFailure(leash, result) }
-        return process
-    }
-
-    private func launched(_ process: pid_t) {
-        state.withLock { state in
-            precondition(state.process == 0, "the broker runs already as \(state.process)")
-            state.process = process
-            state.firstLine = state.lines.count
-        }
-    }
-
-    /// Reads to the end, and closes.
-    private static func readLines(_ descriptor: Int32, _ take: ([String]) -> Void) {
-        var rest: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { break }
-            rest += buffer[..<count]
-            var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            rest = Array(lines.removeLast())
-            take(lines.map { String(decoding: $0, as: UTF8.self) })
-        }
-        _ = close(descriptor)
-    }
-
-    private func took(_ lines: [String]) {
-        let woken = state.withLock { state in
-            state.lines += lines
-            let excess = state.lines.count - Self.lineLimit
-            if excess > 0 {
-                state.lines.removeFirst(excess)
-                state.firstLine = max(0, state.firstLine - excess)
-            }
-            let woken = state.waiters.filter { waiter in lines.contains { $0.contains(waiter.text) } }
-            state.waiters.removeAll { waiter in lines.contains { $0.contains(waiter.text) } }
-            return woken
-        }
-        for waiter in woken { waiter.wake.resume(returning: true) }
-    }
-
-    private func ended() {
-        let (waiters, endings) = state.withLock { state in
-            state.process = 0
-            defer {
-                state.waiters = []
-                state.endings = []
-            }
-            return (state.waiters, state.endings)
-        }
-        for waiter in waiters { waiter.wake.resume(returning: false) }
-        for ending in endings { ending.resume() }
-    }
+    /// The process that was started last.
+    private var current: ChildProcess? { process.withLock { $0 } }
 
     /// A port that nobody listens on, below those that the kernel gives to connections and to listeners that do not mind which: one of
     /// those may be given to somebody else before the broker has it.
@@ -268,21 +140,4 @@ package final class MosquittoBroker: Sendable {
     private static func systemFailure(_ what: String, _ code: Int32 = errno) -> MosquittoFailure {
         MosquittoFailure(description: "\(what): \(String(cString: strerror(code)))")
     }
-}
-
-/// Runs `body` on a detached OS thread, for calls that block.
-func runOnThread(_ body: @escaping @Sendable () -> Void) {
-    final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, Unmanaged.passRetained(Box(body)).toOpaque())
-    precondition(result == 0, "no thread: \(result)")
-    pthread_detach(thread)
 }

@@ -5,7 +5,9 @@ import Glibc
 import Model
 import Posix
 import Synchronization
+import TestKit
 import Testing
+import Threads
 
 /// The driver against the kernel's own GPIO character device and the libgpiod of this machine.
 @Suite(.inGuest, .serialized, .timeLimit(.minutes(1)))
@@ -218,16 +220,19 @@ extension ChipTests {
 
 /// Holds the driver's thread at its first hand-over.
 private final class Gate: Sendable {
-    private let state = Mutex((isHeld: false, isOpen: false))
+    private let isHeld = Semaphore()
+    private let isOpen = Semaphore()
 
     func pass() {
-        state.withLock { $0.isHeld = true }
-        while !state.withLock(\.isOpen) { usleep(1000) }
+        isHeld.post()
+        isOpen.wait()
+        // Later hand-overs go through.
+        isOpen.post()
     }
 
     func waitUntilHeld() async {
-        while !state.withLock(\.isHeld) { await Task.yield() }
+        await onThread { self.isHeld.wait() }
     }
 
-    func open() { state.withLock { $0.isOpen = true } }
+    func open() { isOpen.post() }
 }
