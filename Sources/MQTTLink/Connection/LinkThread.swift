@@ -116,6 +116,14 @@ final class LinkThread: Sendable {
             isBroken: seen & (POLLERR | POLLHUP | POLLNVAL) != 0)
     }
 
+    /// Waits until the time has come or a stop.
+    func pause(until end: MonotonicInstant) {
+        while !isStopping, monotonicNow() < end {
+            beat()
+            _ = wait(socket: -1, read: false, write: false, until: end)
+        }
+    }
+
     private func stop() {
         let isBlocked = state.withLock { state in
             state.isStopping = true
