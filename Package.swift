@@ -97,7 +97,7 @@ let package = Package(
         program(
             "covey",
             [
-                "ControlAPI", "Environment", "Gateway", "LogFormat", "Model", "Posix", "RingLog", "TOMLConfiguration",
+                "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog", "TOMLConfiguration",
                 argumentParser, logging,
             ]
                 + lifecycle + nio),
@@ -111,7 +111,7 @@ let package = Package(
 
         tests("ModelTests", ["Model"]),
         tests("ThreadsTests", ["TestKit", "Threads"]),
-        tests("LogFormatTests", ["CCovey", "Environment", "LogFormat", "Model"]),
+        tests("LogFormatTests", ["Environment", "LogFormat", "Model"]),
         tests("SupervisionCoreTests", ["Environment", "Model", "SupervisionCore"]),
         tests("SupervisionTests", ["Environment", "Model", "Supervision", "SupervisionCore", "TestKit", "Threads"]),
         tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "TestKit"]),
@@ -122,14 +122,15 @@ let package = Package(
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),
         tests("GPIODriverTests", ["Environment", "GPIODriver", "Model"]),
-        tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix", "TestKit", "Threads"]),
-        tests("MQTTLinkTests", ["Devices", "Environment", "MQTTLink", "Model", "TestKit", "Threads"]),
-        tests("HTTPSinksTests", ["HTTPSinks", "LocalSinks", "Model", "Sinks", "TestKit"]),
-        tests("TOMLConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
+        tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix", "Threads"]),
+        tests("MQTTLinkTests", ["Devices", "Environment", "MQTTLink", "Model", "TestKit"]),
+        tests("LocalSinksTests", ["LocalSinks", "Model", "Sinks"]),
+        tests("HTTPSinksTests", ["Environment", "HTTPSinks", "Model", "Sinks", "TestKit"]),
+        tests("TOMLConfigurationTests", ["Environment", "Model", "TOMLConfiguration"]),
         tests("ControlAPITests", ["ControlAPI", "Model", "TestKit"]),
         tests(
             "CommandLineTests",
-            ["ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit", "covey"]),
+            ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit", "covey"]),
         tests(
             "GatewayTests",
             [

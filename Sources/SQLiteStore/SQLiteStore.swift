@@ -4,12 +4,13 @@ import Threads
 
 /// The store on SQLite: one file with a write-ahead log, every batch one transaction that is synced before it returns.
 ///
-/// It never refuses to start for what is in the file: a damaged file, or one that a newer version of the program wrote, is renamed to
-/// `NAME.damaged-N`, and the store begins empty. The same happens when damage shows later; the call that met it throws `damaged`.
+/// It never refuses to start for what is in the file: a damaged file, or one that a newer version of the program wrote,
+/// is renamed to `NAME.damaged-N`, and the store begins empty. The same happens when damage shows later; the call that
+/// met it throws `damaged`.
 package actor SQLiteStore: KeyValueStore {
     package nonisolated let path: String
-    /// SQLite waits for the disk, and the pool must not. Its queue holds one job for each caller that waits; callers are bounded where
-    /// they are made.
+    /// SQLite waits for the disk, and the pool must not. Its queue holds one job for each caller that waits; callers are
+    /// bounded where they are made.
     private let executor: ThreadExecutor
     private let moved = Mutex<[SetAside]>([])
     private var database: Database?
@@ -17,8 +18,8 @@ package actor SQLiteStore: KeyValueStore {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Opens the store at `path`, whose folder must exist. Throws only where the folder cannot be used or another process has the store
-    /// open: the caller can then go on with a ``MemoryStore``.
+    /// Opens the store at `path`, whose folder must exist. Throws only where the folder cannot be used or another
+    /// process has the store open: the caller can then go on with a ``MemoryStore``.
     package static func open(at path: String) async throws(KeyValueError) -> SQLiteStore {
         let executor: ThreadExecutor
         do {
@@ -130,7 +131,8 @@ package actor SQLiteStore: KeyValueStore {
         database = nil
     }
 
-    /// Works on the open file. Damage that shows here moves the file away, so that the next call finds an empty store that works.
+    /// Works on the open file. Damage that shows here moves the file away, so that the next call finds an empty store
+    /// that works.
     private func perform<Result>(
         _ body: (Database) throws(KeyValueError) -> Result
     ) throws(KeyValueError) -> Result {

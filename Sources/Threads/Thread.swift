@@ -19,8 +19,8 @@ package enum Thread {
 
     /// Runs `body` on a new detached thread. `name` is shown by the system's tools, cut to 15 bytes.
     ///
-    /// The thread takes no signals, so that none interrupts a call there: they are for the threads that the program set aside. Those that
-    /// tell of a fault of the thread itself stay, or a crash would leave no trace.
+    /// The thread takes no signals, so that none interrupts a call there: they are for the threads that the program set
+    /// aside. Those that tell of a fault of the thread itself stay, or a crash would leave no trace.
     package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadError) {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -75,8 +75,8 @@ private func threadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
     return nil
 }
 
-/// Through the kernel's file, because the C call for it is hidden from Swift. Where there is no `/proc`, the thread keeps the process'
-/// name: it is for people only.
+/// Through the kernel's file, because the C call for it is hidden from Swift. Where there is no `/proc`, the thread
+/// keeps the process' name: it is for people only.
 private func nameThisThread(_ name: String) {
     guard let file = fopen("/proc/thread-self/comm", "we") else { return }
     fputs(name, file)

@@ -1,10 +1,11 @@
 import Synchronization
 
-/// One thread that runs the tasks which prefer it, one job at a time, so that a job which blocks its thread blocks nobody else.
+/// One thread that runs the tasks which prefer it, one job at a time, so that a job which blocks its thread blocks
+/// nobody else.
 ///
-/// The thread ends once the executor is retired and has no job left. A thread that is stuck in a job cannot be ended from outside: it
-/// is leaked until the job returns. A job that comes after the thread has ended runs on the shared pool; so an actor that lives here
-/// retires its executor at its own end (`deinit`), when nobody can call it any more.
+/// The thread ends once the executor is retired and has no job left. A thread that is stuck in a job cannot be ended
+/// from outside: it is leaked until the job returns. A job that comes after the thread has ended runs on the shared
+/// pool; so an actor that lives here retires its executor at its own end (`deinit`), when nobody can call it any more.
 package final class ThreadExecutor: TaskExecutor, SerialExecutor {
     private struct Queue {
         var jobs = RingBuffer<UnownedJob>()
@@ -23,7 +24,8 @@ package final class ThreadExecutor: TaskExecutor, SerialExecutor {
     private let signal = Semaphore()
     private let whenEnded: (@Sendable () -> Void)?
 
-    /// Starts the thread. `name` is shown by the system's tools, cut to 15 bytes. `whenEnded` is the last thing the thread does.
+    /// Starts the thread. `name` is shown by the system's tools, cut to 15 bytes. `whenEnded` is the last thing the
+    /// thread does.
     package init(name: String, whenEnded: (@Sendable () -> Void)? = nil) throws(ThreadError) {
         self.whenEnded = whenEnded
         try Thread.start(name) { self.runJobs() }

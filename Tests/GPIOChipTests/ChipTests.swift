@@ -5,7 +5,6 @@ import Glibc
 import Model
 import Posix
 import Synchronization
-import TestKit
 import Testing
 import Threads
 
@@ -200,7 +199,7 @@ extension ChipTests {
         let settings = GPIOSettings(chip: chip.device, line: .number(3))
         let driver = RunningDriver(GPIODriver(settings, bufferedEdges: 16), gate: { gate.pass() })
         // The driver is held while it hands on its first reading: more edges come than the kernel was asked to keep.
-        await gate.waitUntilHeld()
+        try await gate.waitUntilHeld()
         try await chip.pulse(3, count: 12)
         try chip.pull(3, up: true)
         gate.open()
@@ -230,8 +229,17 @@ private final class Gate: Sendable {
         isOpen.post()
     }
 
-    func waitUntilHeld() async {
-        await onThread { self.isHeld.wait() }
+    func waitUntilHeld() async throws {
+        try await withCheckedThrowingContinuation { (held: CheckedContinuation<Void, any Error>) in
+            do {
+                try Thread.start("gate") { [isHeld] in
+                    isHeld.wait()
+                    held.resume()
+                }
+            } catch {
+                held.resume(throwing: error)
+            }
+        }
     }
 
     func open() { isOpen.post() }

@@ -11,8 +11,8 @@ package struct ChildFailure: Error, CustomStringConvertible {
     }
 }
 
-/// A program of its own, whose output is followed line by line, so that a test can wait for what it says and for its end. It is killed
-/// when nobody holds it any more.
+/// A program of its own, whose output is followed line by line, so that a test can wait for what it says and for its
+/// end. It is killed when nobody holds it any more.
 package final class ChildProcess: Sendable {
     /// How a process ended.
     package enum Ending: Hashable, Sendable {
@@ -23,7 +23,8 @@ package final class ChildProcess: Sendable {
     package let processID: pid_t
     private let record: ChildRecord
 
-    /// Starts `program` with `arguments`; its standard output and error are one log. Blocks for the moment that the start takes.
+    /// Starts `program` with `arguments`; its standard output and error are one log. Blocks for the moment that the
+    /// start takes.
     package init(_ program: String, _ arguments: [String]) throws {
         var ends: [Int32] = [-1, -1]
         // Closed in other children from the beginning, or they would keep this log open.
@@ -31,7 +32,8 @@ package final class ChildProcess: Sendable {
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw Self.failure("socketpair") }
         let (output, input) = (ends[0], ends[1])
         let (record, isStarted) = (ChildRecord(), Semaphore())
-        // A child may have asked the kernel to kill it when the thread that started it ends: this one lasts as long as the child.
+        // A child may have asked the kernel to kill it when the thread that started it ends: this one lasts as long as
+        // the child.
         startThread {
             let process = Result { try Self.spawn(program, arguments, output: input) }
             _ = close(input)
