@@ -54,6 +54,8 @@ lab: setup-test
 
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks
+	@for suite in $(notdir $(wildcard Tests/*Tests)); do grep -q "\"$$suite\"" Package.swift || \
+	    { echo "Package.swift does not name $$suite: its tests would never run"; exit 1; }; done
 
 # One test at a time: those that wait for real programs share two cores with those that compute.
 test: lab lint

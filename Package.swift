@@ -60,13 +60,14 @@ let package = Package(
         // Floor 1: words, and the seams to the machine
         floor("Model"),
         floor("Environment", ["Model"]),
+        floor("Threads"),
 
         // Floor 2: pure codecs and state machines
         floor("LogFormat", ["CCovey", "Model"]),
         floor("SupervisionCore", ["Environment", "Model"]),
 
         // Floor 3: what decides, and the shells that need no machine
-        floor("Supervision", ["Environment", "Model", "SupervisionCore"]),
+        floor("Supervision", ["Environment", "Model", "SupervisionCore", "Threads"]),
         floor("RingLog", ["Environment", "LogFormat", "Model"]),
         floor("KeyValue"),
         floor("Devices", ["Environment", "Model"]),
@@ -75,10 +76,10 @@ let package = Package(
 
         // Floor 4: the machine
         floor("Posix", ["CCovey", "Environment", "Model"]),
-        floor("SQLiteStore", ["CSQLite", "KeyValue"]),
-        floor("GPIODriver", ["CGPIOD", "Devices", "Environment", "Model"]),
-        floor("MQTTLink", ["CMosquitto", "Devices", "Environment", "Model"]),
-        floor("LocalSinks", ["Model", "Sinks"]),
+        floor("SQLiteStore", ["CSQLite", "KeyValue", "Threads"]),
+        floor("GPIODriver", ["CGPIOD", "Devices", "Environment", "Model", "Threads"]),
+        floor("MQTTLink", ["CMosquitto", "Devices", "Environment", "Model", "Threads"]),
+        floor("LocalSinks", ["Model", "Sinks", "Threads"]),
         floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
         floor("ControlAPI", ["Model"] + nio),
         floor("TOMLConfiguration", ["CTOML", "Devices", "Model"]),
@@ -87,31 +88,32 @@ let package = Package(
         floor(
             "Gateway",
             [
-                "TOMLConfiguration", "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks",
-                "KeyValue",
+                "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks", "KeyValue",
                 "LocalSinks", "LogFormat", "MQTTLink", "Model", "Posix", "RingLog", "SQLiteStore", "Sinks",
-                "Supervision",
-                "SupervisionCore", logging,
+                "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads", logging,
             ]),
 
         // Floor 6: programs
         program(
             "covey",
             [
-                "ControlAPI", "Environment", "Gateway", "LogFormat", "Model", "Posix", "RingLog", "TOMLConfiguration",
+                "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog", "TOMLConfiguration",
                 argumentParser, logging,
             ]
                 + lifecycle + nio),
         program("covey-demo", ["TestKit"]),
 
         // Beside the house
-        floor("TestKit", ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", nioSSL] + nio),
+        floor(
+            "TestKit",
+            ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", "Threads", nioSSL] + nio),
         program("ingest-benchmark", ["TestKit"], path: "Benchmarks/Ingest"),
 
         tests("ModelTests", ["Model"]),
-        tests("LogFormatTests", ["CCovey", "Environment", "LogFormat", "Model"]),
+        tests("ThreadsTests", ["TestKit", "Threads"]),
+        tests("LogFormatTests", ["Environment", "LogFormat", "Model"]),
         tests("SupervisionCoreTests", ["Environment", "Model", "SupervisionCore"]),
-        tests("SupervisionTests", ["Environment", "Model", "Supervision", "SupervisionCore", "TestKit"]),
+        tests("SupervisionTests", ["Environment", "Model", "Supervision", "SupervisionCore", "TestKit", "Threads"]),
         tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "TestKit"]),
         tests("KeyValueTests", ["KeyValue", "TestKit"]),
         tests("DevicesTests", ["Devices", "Environment", "Model"]),
@@ -120,14 +122,15 @@ let package = Package(
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),
         tests("GPIODriverTests", ["Environment", "GPIODriver", "Model"]),
-        tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix"]),
+        tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix", "Threads"]),
         tests("MQTTLinkTests", ["Devices", "Environment", "MQTTLink", "Model", "TestKit"]),
-        tests("HTTPSinksTests", ["HTTPSinks", "LocalSinks", "Model", "Sinks", "TestKit"]),
-        tests("TOMLConfigurationTests", ["Devices", "Environment", "Model", "TOMLConfiguration"]),
-        tests("ControlAPITests", ["ControlAPI", "Model"]),
+        tests("LocalSinksTests", ["LocalSinks", "Model", "Sinks"]),
+        tests("HTTPSinksTests", ["Environment", "HTTPSinks", "Model", "Sinks", "TestKit"]),
+        tests("TOMLConfigurationTests", ["Environment", "Model", "TOMLConfiguration"]),
+        tests("ControlAPITests", ["ControlAPI", "Model", "TestKit"]),
         tests(
             "CommandLineTests",
-            ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "covey"]),
+            ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit", "covey"]),
         tests(
             "GatewayTests",
             [

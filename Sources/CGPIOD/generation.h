@@ -16,6 +16,10 @@
 #define COVEY_GPIOD_GENERATION 2
 #endif
 
+struct covey_gpio_chip {
+    struct gpiod_chip *chip;
+};
+
 // Copies a name that may be NULL, cut to the room there is.
 static inline void covey_gpio_copy_name(char target[COVEY_GPIO_NAME_SIZE], const char *source) {
     size_t length = source == NULL ? 0 : strnlen(source, COVEY_GPIO_NAME_SIZE - 1);

@@ -7,10 +7,6 @@
 // The depth of the kernel's buffer of one line, fixed in its first interface; libgpiod reads no more than that at once.
 enum { KERNEL_EVENTS = 16 };
 
-struct covey_gpio_chip {
-    struct gpiod_chip *chip;
-};
-
 // libgpiod 1.x ties a line to its chip, so each requested line has a chip of its own.
 struct covey_gpio_line {
     struct gpiod_chip *chip;
@@ -21,25 +17,6 @@ struct covey_gpio_line {
 int covey_gpio_generation(void) { return 1; }
 
 const char *covey_gpio_library_version(void) { return gpiod_version_string(); }
-
-covey_gpio_chip *covey_gpio_chip_open(const char *path) {
-    covey_gpio_chip *result = calloc(1, sizeof *result);
-    if (result == NULL) return NULL;
-    result->chip = gpiod_chip_open(path);
-    if (result->chip == NULL) {
-        int error = errno;
-        free(result);
-        errno = error;
-        return NULL;
-    }
-    return result;
-}
-
-void covey_gpio_chip_close(covey_gpio_chip *chip) {
-    if (chip == NULL) return;
-    gpiod_chip_close(chip->chip);
-    free(chip);
-}
 
 int covey_gpio_chip_get_info(covey_gpio_chip *chip, struct covey_gpio_chip_info *info) {
     covey_gpio_copy_name(info->name, gpiod_chip_name(chip->chip));

@@ -3,10 +3,6 @@
 
 #if COVEY_GPIOD_GENERATION == 2
 
-struct covey_gpio_chip {
-    struct gpiod_chip *chip;
-};
-
 struct covey_gpio_line {
     struct gpiod_line_request *request;
     struct gpiod_edge_event_buffer *buffer;
@@ -19,25 +15,6 @@ struct covey_gpio_line {
 int covey_gpio_generation(void) { return 2; }
 
 const char *covey_gpio_library_version(void) { return gpiod_api_version(); }
-
-covey_gpio_chip *covey_gpio_chip_open(const char *path) {
-    covey_gpio_chip *result = calloc(1, sizeof *result);
-    if (result == NULL) return NULL;
-    result->chip = gpiod_chip_open(path);
-    if (result->chip == NULL) {
-        int error = errno;
-        free(result);
-        errno = error;
-        return NULL;
-    }
-    return result;
-}
-
-void covey_gpio_chip_close(covey_gpio_chip *chip) {
-    if (chip == NULL) return;
-    gpiod_chip_close(chip->chip);
-    free(chip);
-}
 
 int covey_gpio_chip_get_info(covey_gpio_chip *chip, struct covey_gpio_chip_info *info) {
     struct gpiod_chip_info *found = gpiod_chip_get_info(chip->chip);

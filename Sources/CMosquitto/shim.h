@@ -7,8 +7,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 /*
@@ -20,18 +18,6 @@ static inline int covey_mosquitto_keep_properties(
 {
     int result = mosquitto_connect_bind_v5(client, host, -1, 60, NULL, properties);
     return result == MOSQ_ERR_INVAL ? MOSQ_ERR_SUCCESS : result;
-}
-
-/* A descriptor that other threads make readable; -1 and errno where there is none. */
-static inline int covey_wakeup_descriptor(void)
-{
-    return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-}
-
-/* Names the calling thread; the kernel keeps 15 bytes. */
-static inline void covey_name_thread(const char *name)
-{
-    prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
 /* The smoothed round trip of a TCP connection in microseconds; 0 where the kernel does not say. */

@@ -4,6 +4,7 @@ import Environment
 import Glibc
 import Model
 import Synchronization
+import Threads
 
 /// Reads one line of one GPIO chip: waits for its edges on a thread of its own, and gives every decision to
 /// ``LineMachine``.
@@ -47,15 +48,20 @@ package final class GPIODriver: Driver {
         if let fault = settings.fault {
             throw GPIOError(.invalidSettings, place: settings.place, message: fault)
         }
-        let waker = try Waker()
+        let wakeup: Wakeup
+        do {
+            wakeup = try Wakeup()
+        } catch {
+            throw GPIOError(.system, place: settings.place, message: "\(error)")
+        }
         try await withTaskCancellationHandler {
-            try watch(port, waker)
+            try watch(port, wakeup)
         } onCancel: {
-            waker.wake()
+            wakeup.signal()
         }
     }
 
-    private func watch(_ port: DriverPort, _ waker: Waker) throws(GPIOError) {
+    private func watch(_ port: DriverPort, _ wakeup: Wakeup) throws(GPIOError) {
         port.heartbeat()
         let line = try Chip(opening: settings.chip).request(settings, bufferedEdges: bufferedEdges)
         let clock = port.clock
@@ -71,7 +77,7 @@ package final class GPIODriver: Driver {
 
         while !Task.isCancelled {
             deliver(&machine, missedBefore: before.missed, to: port)
-            try line.wait(for: waker, atMost: machine.deadline - clock.now.nanoseconds)
+            try line.wait(for: wakeup, atMost: machine.deadline - clock.now.nanoseconds)
             port.heartbeat()
             // Taken before the edges are drained, so that the machine has every edge of the time it is told of.
             let now = clock.now.nanoseconds

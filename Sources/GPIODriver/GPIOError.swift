@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why a line cannot be read, or no longer. A supervisor retries: an overlay may load later, a plugged chip may come
 /// back.
 package struct GPIOError: Error, Hashable, Sendable {
@@ -28,4 +30,9 @@ package struct GPIOError: Error, Hashable, Sendable {
 
 extension GPIOError: CustomStringConvertible {
     package var description: String { "\(place): \(message)" }
+}
+
+/// The system's words for an error number.
+func describe(errno code: Int32) -> String {
+    strerror(code).map { String(cString: $0) } ?? "error \(code)"
 }

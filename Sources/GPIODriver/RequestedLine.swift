@@ -1,5 +1,6 @@
 import CGPIOD
 import Glibc
+import Threads
 
 /// An input line that is ours until this value ends. For one thread.
 struct RequestedLine: ~Copyable {
@@ -32,13 +33,13 @@ struct RequestedLine: ~Copyable {
         return value == 1
     }
 
-    /// Waits for an edge, the waker or the time-out, whatever comes first.
-    func wait(for waker: Waker, atMost nanoseconds: Int64) throws(GPIOError) {
+    /// Waits for an edge, the wake-up or the time-out, whatever comes first.
+    func wait(for wakeup: Wakeup, atMost nanoseconds: Int64) throws(GPIOError) {
         // Rounded up: a wait that ends before its deadline would spin until it comes.
         let milliseconds = Int32(clamping: (max(nanoseconds, 0) + 999_999) / 1_000_000)
         // A negative descriptor is passed over, which is what a line without edges needs.
         let polled: [pollfd] = [
-            pollfd(fd: waker.readEnd, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: wakeup.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
         ]
         var descriptors = polled

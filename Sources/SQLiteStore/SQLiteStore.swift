@@ -1,12 +1,16 @@
 package import KeyValue
 import Synchronization
+import Threads
 
 /// The store on SQLite: one file with a write-ahead log, every batch one transaction that is synced before it returns.
 ///
-/// It never refuses to start for what is in the file: a damaged file, or one that a newer version of the program wrote, is renamed to
-/// `NAME.damaged-N`, and the store begins empty. The same happens when damage shows later; the call that met it throws `damaged`.
+/// It never refuses to start for what is in the file: a damaged file, or one that a newer version of the program wrote,
+/// is renamed to `NAME.damaged-N`, and the store begins empty. The same happens when damage shows later; the call that
+/// met it throws `damaged`.
 package actor SQLiteStore: KeyValueStore {
     package nonisolated let path: String
+    /// SQLite waits for the disk, and the pool must not. Its queue holds one job for each caller that waits; callers are
+    /// bounded where they are made.
     private let executor: ThreadExecutor
     private let moved = Mutex<[SetAside]>([])
     private var database: Database?
@@ -14,11 +18,14 @@ package actor SQLiteStore: KeyValueStore {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Opens the store at `path`, whose folder must exist. Throws only where the folder cannot be used or another process has the store
-    /// open: the caller can then go on with a ``MemoryStore``.
+    /// Opens the store at `path`, whose folder must exist. Throws only where the folder cannot be used or another
+    /// process has the store open: the caller can then go on with a ``MemoryStore``.
     package static func open(at path: String) async throws(KeyValueError) -> SQLiteStore {
-        guard let executor = ThreadExecutor() else {
-            throw KeyValueError(.failed, "open \(path): no thread")
+        let executor: ThreadExecutor
+        do {
+            executor = try ThreadExecutor(name: "covey-keyvalue")
+        } catch {
+            throw KeyValueError(.failed, "open \(path): \(error)")
         }
         let store = SQLiteStore(path: path, executor: executor)
         try await store.reopen()
@@ -28,6 +35,10 @@ package actor SQLiteStore: KeyValueStore {
     private init(path: String, executor: ThreadExecutor) {
         self.path = path
         self.executor = executor
+    }
+
+    deinit {
+        executor.retire()
     }
 
     /// The files that were set aside since ``open(at:)``, for the log and the status.
@@ -120,7 +131,8 @@ package actor SQLiteStore: KeyValueStore {
         database = nil
     }
 
-    /// Works on the open file. Damage that shows here moves the file away, so that the next call finds an empty store that works.
+    /// Works on the open file. Damage that shows here moves the file away, so that the next call finds an empty store
+    /// that works.
     private func perform<Result>(
         _ body: (Database) throws(KeyValueError) -> Result
     ) throws(KeyValueError) -> Result {

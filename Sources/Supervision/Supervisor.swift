@@ -1,6 +1,7 @@
 package import Environment
 package import SupervisionCore
 import Synchronization
+import Threads
 
 /// A supervisor gave up: a child failed more often than its intensity bears, or its children could not be accepted.
 package struct SupervisionFailure: Error, Hashable, CustomStringConvertible {

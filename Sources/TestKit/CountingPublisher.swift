@@ -40,7 +40,7 @@ package final class CountingPublisher: Sendable {
     /// (``acknowledgedNumbers``) and the others are not sent again.
     package func publish(count: Int, rate: Double? = nil, retain: Bool = false, message: @escaping Maker) async throws {
         try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-            runOnThread {
+            startThread {
                 done.resume(
                     with: Result {
                         try PublisherRun(self, count: count, rate: rate, retain: retain, message: message).run()

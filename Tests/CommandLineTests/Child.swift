@@ -1,5 +1,6 @@
 import CCovey
 import Glibc
+import TestKit
 import Testing
 
 /// What a run of the program left behind.
@@ -126,29 +127,5 @@ final class Running: @unchecked Sendable {
         var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
         try #require(ioctl(slave, UInt(TIOCSWINSZ), &size) == 0)
         return (master, slave)
-    }
-}
-
-/// Runs blocking work on a thread of its own: the server under test needs those of the pool.
-func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { continuation in
-        let work = Unmanaged.passRetained(ThreadBody { continuation.resume(with: Result(catching: body)) })
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { pointer in
-                Unmanaged<ThreadBody>.fromOpaque(pointer!).takeRetainedValue().body()
-                return nil
-            }, work.toOpaque())
-        precondition(result == 0, "pthread_create: \(result)")
-        pthread_detach(thread)
-    }
-}
-
-private final class ThreadBody: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
     }
 }

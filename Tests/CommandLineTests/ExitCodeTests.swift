@@ -1,6 +1,7 @@
 import ControlAPI
 import Glibc
 import Model
+import TestKit
 import Testing
 
 @Suite struct ExitCodeTests {
@@ -49,7 +50,7 @@ import Testing
                 close(listener)
             }
             let outcome = try await Child.run(["status", "--socket", path])
-            try await served
+            await served
             #expect(outcome.code == 3, "\(outcome)")
             #expect(outcome.output == "")
         }

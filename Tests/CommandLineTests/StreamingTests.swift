@@ -1,6 +1,7 @@
 import ControlAPI
 import Glibc
 import Model
+import TestKit
 import Testing
 
 @Suite struct StreamingTests {
@@ -12,7 +13,7 @@ import Testing
         try await withDaemon(FakeDaemon(tails: hub)) { path in
             let running = try Running(["tail", "--json", "--socket", path])
             let line = Samples.readings[0]
-            let printed = try await onThread {
+            let printed = await onThread {
                 while !hub.isFollowed { sched_yield() }
                 hub.publish(soil) { Array(line.utf8) }
                 return running.read()

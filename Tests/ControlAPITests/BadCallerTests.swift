@@ -1,4 +1,5 @@
 import ControlAPI
+import TestKit
 import Testing
 
 @Suite struct BadCallerTests {

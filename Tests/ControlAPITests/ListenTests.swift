@@ -1,5 +1,6 @@
 import ControlAPI
 import Glibc
+import TestKit
 import Testing
 
 @Suite struct ListenTests {

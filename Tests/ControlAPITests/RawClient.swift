@@ -1,4 +1,5 @@
 import Glibc
+import TestKit
 import Testing
 
 /// A caller that sends any bytes it likes, on blocking sockets: call it through ``onThread(_:)``.
@@ -81,30 +82,6 @@ final class RawClient: Sendable {
             let shown = String(decoding: all, as: UTF8.self)
             if shown.contains(text) { return shown }
         }
-    }
-}
-
-/// Runs blocking work on a thread of its own: the server under test needs those of the pool.
-func onThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-    try await withCheckedThrowingContinuation { continuation in
-        let work = Unmanaged.passRetained(ThreadBody { continuation.resume(with: Result(catching: body)) })
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { pointer in
-                Unmanaged<ThreadBody>.fromOpaque(pointer!).takeRetainedValue().body()
-                return nil
-            }, work.toOpaque())
-        precondition(result == 0, "pthread_create: \(result)")
-        pthread_detach(thread)
-    }
-}
-
-private final class ThreadBody: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
     }
 }
 

@@ -1,5 +1,6 @@
 import ControlAPI
 import Model
+import TestKit
 import Testing
 
 @Suite struct StreamTests {

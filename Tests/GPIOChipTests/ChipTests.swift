@@ -6,6 +6,7 @@ import Model
 import Posix
 import Synchronization
 import Testing
+import Threads
 
 /// The driver against the kernel's own GPIO character device and the libgpiod of this machine.
 @Suite(.inGuest, .serialized, .timeLimit(.minutes(1)))
@@ -198,7 +199,7 @@ extension ChipTests {
         let settings = GPIOSettings(chip: chip.device, line: .number(3))
         let driver = RunningDriver(GPIODriver(settings, bufferedEdges: 16), gate: { gate.pass() })
         // The driver is held while it hands on its first reading: more edges come than the kernel was asked to keep.
-        await gate.waitUntilHeld()
+        try await gate.waitUntilHeld()
         try await chip.pulse(3, count: 12)
         try chip.pull(3, up: true)
         gate.open()
@@ -218,16 +219,28 @@ extension ChipTests {
 
 /// Holds the driver's thread at its first hand-over.
 private final class Gate: Sendable {
-    private let state = Mutex((isHeld: false, isOpen: false))
+    private let isHeld = Semaphore()
+    private let isOpen = Semaphore()
 
     func pass() {
-        state.withLock { $0.isHeld = true }
-        while !state.withLock(\.isOpen) { usleep(1000) }
+        isHeld.post()
+        isOpen.wait()
+        // Later hand-overs go through.
+        isOpen.post()
     }
 
-    func waitUntilHeld() async {
-        while !state.withLock(\.isHeld) { await Task.yield() }
+    func waitUntilHeld() async throws {
+        try await withCheckedThrowingContinuation { (held: CheckedContinuation<Void, any Error>) in
+            do {
+                try Thread.start("gate") { [isHeld] in
+                    isHeld.wait()
+                    held.resume()
+                }
+            } catch {
+                held.resume(throwing: error)
+            }
+        }
     }
 
-    func open() { state.withLock { $0.isOpen = true } }
+    func open() { isOpen.post() }
 }

@@ -5,6 +5,7 @@ import GPIODriver
 import Model
 import Posix
 import Synchronization
+import Threads
 
 /// A driver on a thread of its own, and what it has said so far.
 final class RunningDriver: Sendable {
@@ -31,11 +32,24 @@ final class RunningDriver: Sendable {
                 gate()
                 inbox.put($0)
             }, heartbeat: { inbox.beat() })
-        task = Task(executorPreference: ThreadExecutor()) {
-            defer { inbox.close() }
+        let thread = Self.thread()
+        task = Task(executorPreference: thread) {
+            defer {
+                inbox.close()
+                thread.retire()
+            }
             try await driver.run(port)
         }
         Workbench.add(self)
+    }
+
+    /// The kind of thread that the gateway gives to a driver.
+    private static func thread() -> ThreadExecutor {
+        do {
+            return try ThreadExecutor(name: "driver")
+        } catch {
+            preconditionFailure("\(error)")
+        }
     }
 
     /// How often the driver said that it lives.
@@ -150,20 +164,6 @@ private final class Inbox: Sendable {
             guard state.waits == wait else { return }
             state.waiter?.resume(returning: nil)
             state.waiter = nil
-        }
-    }
-}
-
-/// Runs the jobs of one task on a thread of its own.
-private final class ThreadExecutor: TaskExecutor {
-    private let queue = DispatchQueue(label: "driver")
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        let executor = asUnownedTaskExecutor()
-        queue.async { [self] in
-            job.runSynchronously(on: executor)
-            _ = self
         }
     }
 }

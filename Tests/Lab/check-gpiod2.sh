@@ -87,11 +87,13 @@ let package = Package(
         .target(name: "CGPIOD", cSettings: [.define("_GNU_SOURCE")], linkerSettings: [.linkedLibrary("gpiod")]),
         floor("Model"),
         floor("Environment", ["Model"]),
+        floor("Threads"),
         floor("Posix", ["CCovey", "Environment", "Model"]),
         floor("Devices", ["Environment", "Model"]),
-        floor("GPIODriver", ["CGPIOD", "Devices", "Environment", "Model"]),
+        floor("GPIODriver", ["CGPIOD", "Devices", "Environment", "Model", "Threads"]),
         .testTarget(
-            name: "GPIOChipTests", dependencies: ["Devices", "Environment", "GPIODriver", "Model", "Posix"],
+            name: "GPIOChipTests",
+            dependencies: ["Devices", "Environment", "GPIODriver", "Model", "Posix", "Threads"],
             swiftSettings: settings),
     ]
 )

@@ -1,5 +1,6 @@
 import Devices
 import MQTTLink
+import TestKit
 import Testing
 
 /// What leaves the link and when, seen by a broker that a test plays itself.

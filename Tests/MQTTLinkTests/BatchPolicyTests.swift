@@ -1,6 +1,7 @@
 import Environment
 import MQTTLink
 import Model
+import TestKit
 import Testing
 
 /// A broker that keeps at most `inFlight` messages unacknowledged, a publisher behind it, and a link that does as ``BatchPolicy`` says.

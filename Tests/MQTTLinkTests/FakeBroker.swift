@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestKit
 
 /// One MQTT packet: the first byte and all after its length.
 struct Packet: Hashable, Sendable {

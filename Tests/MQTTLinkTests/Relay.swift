@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestKit
 
 /// Passes one TCP connection on to a loopback port until it is cut, as a pulled cable's broken connection would look to both ends.
 final class Relay: Sendable {

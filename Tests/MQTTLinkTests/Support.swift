@@ -172,25 +172,3 @@ final class Descriptor: Sendable {
         _ = Glibc.shutdown(number, Int32(SHUT_RDWR))
     }
 }
-
-func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
-    await withCheckedContinuation { done in
-        startThread { done.resume(returning: body()) }
-    }
-}
-
-func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, Unmanaged.passRetained(Box(body)).toOpaque())
-    precondition(result == 0, "no thread: \(result)")
-    pthread_detach(thread)
-}

@@ -5,16 +5,13 @@ import SupervisionCore
 import Synchronization
 import TestKit
 import Testing
+import Threads
 
 /// What a driver in C may do to its thread, for as long as the test likes.
-final class Trap: @unchecked Sendable {
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+final class Trap: Sendable {
+    private let semaphore = Semaphore()
     private let isOpen = Atomic(false)
     private let inside = Atomic(0)
-
-    init() { sem_init(semaphore, 0, 0) }
-
-    deinit { semaphore.deallocate() }
 
     /// Threads that are caught now.
     var caught: Int { inside.load(ordering: .acquiring) }
@@ -22,8 +19,8 @@ final class Trap: @unchecked Sendable {
     /// Sleeps in C.
     func block() {
         inside.add(1, ordering: .releasing)
-        while sem_wait(semaphore) != 0 {}
-        sem_post(semaphore)
+        semaphore.wait()
+        semaphore.post()
         inside.subtract(1, ordering: .releasing)
     }
 
@@ -36,7 +33,7 @@ final class Trap: @unchecked Sendable {
 
     func open() {
         isOpen.store(true, ordering: .releasing)
-        sem_post(semaphore)
+        semaphore.post()
     }
 }
 
@@ -147,38 +144,6 @@ struct BlockingTests {
         #expect(own.map { !threads.contains($0) } == true)
         await root.stop()
         try await life
-    }
-
-    @Test(.timeLimit(.minutes(1)))
-    func aThreadEndsOnceItIsRetiredAndIdle() async throws {
-        let ended = Mailbox<Int>(capacity: 1, overflow: .refuse)
-        let executor = try ThreadExecutor(name: "short", whenEnded: { ended.offer(1) })
-        let task = Task(executorPreference: executor) {
-            await Task.yield()
-            return threadName
-        }
-        #expect(await task.value == "short")
-        executor.retire()
-        #expect(try await ended.next(upTo: 1) == [1])
-        // Late work is not lost: it runs on the pool.
-        #expect(await Task(executorPreference: executor) { threadName }.value != "short")
-    }
-
-    @Test(.timeLimit(.minutes(1)))
-    func anActorMayLiveOnAThreadOfItsOwn() async throws {
-        actor Resident {
-            let executor: ThreadExecutor
-            nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-
-            init(_ executor: ThreadExecutor) { self.executor = executor }
-
-            func thread() -> pthread_t { pthread_self() }
-        }
-        let executor = try ThreadExecutor(name: "resident")
-        let resident = Resident(executor)
-        let threads = await [resident.thread(), resident.thread(), resident.thread()]
-        #expect(Set(threads).count == 1)
-        executor.retire()
     }
 
     @Test(.timeLimit(.minutes(1)))

@@ -1,6 +1,7 @@
 package import Environment
 import Model
 import Synchronization
+import Threads
 
 /// How a publishing link is doing. Counts are since the link was made.
 package struct PublishStatus: Sendable {

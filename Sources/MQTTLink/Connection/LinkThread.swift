@@ -1,36 +1,14 @@
-import CMosquitto
 import Environment
 import Glibc
 import Model
 import Synchronization
+import Threads
 
 /// Now, on the kernel's monotonic clock: poll's own.
 func monotonicNow() -> MonotonicInstant {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return MonotonicInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-}
-
-/// Wakes a thread that waits in `poll`, from anywhere.
-final class Wakeup: Sendable {
-    let descriptor: Int32
-
-    init() throws(LinkFailure) {
-        descriptor = covey_wakeup_descriptor()
-        guard descriptor >= 0 else { throw LinkFailure.system(errno) }
-    }
-
-    deinit { _ = close(descriptor) }
-
-    func signal() {
-        var one: UInt64 = 1
-        _ = write(descriptor, &one, 8)
-    }
-
-    func clear() {
-        var count: UInt64 = 0
-        _ = read(descriptor, &count, 8)
-    }
 }
 
 /// One OS thread that an asynchronous caller waits for. libmosquitto's calls block (name resolution above all), and a thread of
@@ -60,7 +38,11 @@ final class LinkThread: Sendable {
     private static let beatInterval = Duration.milliseconds(100)
 
     private init(heartbeat: @escaping @Sendable () -> Void) throws(LinkFailure) {
-        wakeup = try Wakeup()
+        do {
+            wakeup = try Wakeup()
+        } catch {
+            throw LinkFailure.system(error.code)
+        }
         self.heartbeat = heartbeat
     }
 
@@ -71,8 +53,10 @@ final class LinkThread: Sendable {
     ) async throws {
         let thread = try LinkThread(heartbeat: heartbeat)
         try await withTaskCancellationHandler {
-            try spawnThread(name: name) {
-                thread.finish(Result { try body(thread) })
+            do throws(ThreadError) {
+                try Thread.start(name) { thread.finish(Result { try body(thread) }) }
+            } catch {
+                throw LinkFailure.system(error.code)
             }
             try await withCheckedThrowingContinuation { waiter in
                 let result = thread.state.withLock { state in
@@ -132,6 +116,14 @@ final class LinkThread: Sendable {
             isBroken: seen & (POLLERR | POLLHUP | POLLNVAL) != 0)
     }
 
+    /// Waits until the time has come or a stop.
+    func pause(until end: MonotonicInstant) {
+        while !isStopping, monotonicNow() < end {
+            beat()
+            _ = wait(socket: -1, read: false, write: false, until: end)
+        }
+    }
+
     private func stop() {
         let isBlocked = state.withLock { state in
             state.isStopping = true
@@ -149,35 +141,5 @@ final class LinkThread: Sendable {
             return state.waiter
         }
         waiter?.resume(with: result)
-    }
-}
-
-/// Starts a detached thread. `name`: at most 15 bytes of it are shown by the system's tools.
-private func spawnThread(name: String, body: @escaping @Sendable () -> Void) throws(LinkFailure) {
-    final class Box {
-        let name: String
-        let body: @Sendable () -> Void
-        init(name: String, body: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.body = body
-        }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    let box = Unmanaged.passRetained(Box(name: name, body: body))
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, &attributes,
-        { argument in
-            let box = Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue()
-            covey_name_thread(box.name)
-            box.body()
-            return nil
-        }, box.toOpaque())
-    guard result == 0 else {
-        box.release()
-        throw LinkFailure.system(result)
     }
 }

@@ -1,4 +1,5 @@
 import Synchronization
+import Threads
 
 /// The reading connection to one broker. A PUBACK leaves only after `deliver` has said that its message is durable.
 ///

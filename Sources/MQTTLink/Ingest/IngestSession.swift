@@ -26,9 +26,7 @@ final class IngestSession: ConnectionOwner {
     var lastHeard = MonotonicInstant(nanoseconds: 0)
     var isSilent = false
     var lastTick = MonotonicInstant(nanoseconds: 0)
-    private var pacer: ReconnectPacer
-    private var choice: ProtocolChoice
-    private var random: SeededRandom
+    private var attempts: Attempts
 
     init(link: IngestLink, thread: LinkThread) {
         self.link = link
@@ -39,9 +37,7 @@ final class IngestSession: ConnectionOwner {
                 window: settings.commitWindow, keepAlive: settings.keepAlive, receiveMaximum: settings.receiveMaximum))
         watch = RedeliveryWatch(clientID: settings.clientID, receiveMaximum: settings.receiveMaximum)
         book = SubscriptionBook(wanted: [], held: link.held)
-        pacer = ReconnectPacer(settings.reconnect)
-        choice = ProtocolChoice(settings.version)
-        random = SeededRandom(seed: link.seed)
+        attempts = Attempts(settings, seed: link.seed)
     }
 
     func run() throws {
@@ -71,31 +67,23 @@ final class IngestSession: ConnectionOwner {
             $0.state = .connecting
             $0.since = monotonicNow()
         }
-        link.events(.connecting(attempt: pacer.failuresInRow + 1))
-        let deadline = monotonicNow().advanced(by: settings.reconnect.connectTimeout)
-        let target = try Resolver(thread: thread, settings: settings).target(deadline: deadline)
-        do {
-            try open(target, deadline: deadline)
-        } catch {
-            guard case .failure(let failure) = error, choice.failed(failure) else { throw error }
-            try open(target, deadline: deadline)
-        }
-        choice.connected()
+        link.events(.connecting(attempt: attempts.next))
+        try attempts.connect(on: thread, prepare: prepare)
     }
 
-    private func open(_ target: Resolver.Target, deadline: MonotonicInstant) throws(LinkEnd) {
-        let opened = try Connection(settings: settings, version: choice.next, session: .persistent, will: nil)
+    private func prepare(_ version: ProtocolVersion) throws(LinkEnd) -> Connection {
+        let opened = try Connection(settings: settings, version: version, session: .persistent, will: nil)
         opened.owner = self
         connection = opened
         policy.reset()
         // Before the answer is known: TLS may bring the first messages along with it.
         watch.connected(sessionPresent: true)
-        try opened.open(target, on: thread, deadline: deadline)
+        return opened
     }
 
     private func wait(after failure: LinkFailure, connectedAt: MonotonicInstant?) {
         let now = monotonicNow()
-        let delay = pacer.failed(connectedFor: connectedAt?.duration(to: now), using: &random)
+        let delay = attempts.failed(at: now, connectedAt: connectedAt)
         link.update {
             $0.state = .waiting
             $0.since = now
@@ -104,11 +92,7 @@ final class IngestSession: ConnectionOwner {
         }
         isSilent = false
         link.events(.disconnected(failure, retryIn: delay))
-        let end = now.advanced(by: delay)
-        while !thread.isStopping, monotonicNow() < end {
-            thread.beat()
-            _ = thread.wait(socket: -1, read: false, write: false, until: end)
-        }
+        thread.pause(until: now.advanced(by: delay))
     }
 
     /// What was read and not acknowledged is the broker's again.

@@ -71,12 +71,3 @@ extension RingLog {
         }
     }
 }
-
-extension RingLog {
-    /// Takes every blank segment for ready, as on a file system where a first write costs nothing more than others.
-    package mutating func skipZeroFill() {
-        for index in segments.indices {
-            if case .blank = segments[index].state { segments[index].state = .free }
-        }
-    }
-}

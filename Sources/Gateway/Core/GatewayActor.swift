@@ -4,7 +4,7 @@ import LogFormat
 package import Model
 import RingLog
 package import Sinks
-package import Supervision
+package import Threads
 
 /// Owns the core: feeds it events, performs its directives, and wakes who waits. All waiting is elsewhere, so it is never busy for long.
 package actor GatewayActor {

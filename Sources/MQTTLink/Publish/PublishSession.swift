@@ -3,6 +3,7 @@ import Environment
 import Glibc
 import Model
 import Synchronization
+import Threads
 
 /// The thread's side of a ``PublishLink``. Everything in here belongs to that one thread.
 final class PublishSession: ConnectionOwner {
@@ -10,9 +11,7 @@ final class PublishSession: ConnectionOwner {
     private let thread: LinkThread
     private let settings: BrokerSettings
     private var connection: Connection?
-    private var pacer: ReconnectPacer
-    private var choice: ProtocolChoice
-    private var random: SeededRandom
+    private var attempts: Attempts
     private var lastTick = MonotonicInstant(nanoseconds: 0)
     /// The presence message that a stop waits for.
     private var farewellID: Int32?
@@ -21,9 +20,7 @@ final class PublishSession: ConnectionOwner {
         self.link = link
         self.thread = thread
         settings = link.settings
-        pacer = ReconnectPacer(settings.reconnect)
-        choice = ProtocolChoice(settings.version)
-        random = SeededRandom(seed: link.seed)
+        attempts = Attempts(settings, seed: link.seed)
     }
 
     func run() throws {
@@ -50,25 +47,17 @@ final class PublishSession: ConnectionOwner {
             $0.status.state = .connecting
             $0.status.since = monotonicNow()
         }
-        link.events(.connecting(attempt: pacer.failuresInRow + 1))
-        let deadline = monotonicNow().advanced(by: settings.reconnect.connectTimeout)
-        let target = try Resolver(thread: thread, settings: settings).target(deadline: deadline)
-        do {
-            try open(target, deadline: deadline)
-        } catch {
-            guard case .failure(let failure) = error, choice.failed(failure) else { throw error }
-            try open(target, deadline: deadline)
-        }
-        choice.connected()
+        link.events(.connecting(attempt: attempts.next))
+        try attempts.connect(on: thread, prepare: prepare)
+        connection?.listenToLog(false)
     }
 
-    private func open(_ target: Resolver.Target, deadline: MonotonicInstant) throws(LinkEnd) {
+    private func prepare(_ version: ProtocolVersion) throws(LinkEnd) -> Connection {
         let will = link.presence.map { Connection.Will(topic: $0.topic, payload: $0.offline) }
-        let opened = try Connection(settings: settings, version: choice.next, session: .clean, will: will)
+        let opened = try Connection(settings: settings, version: version, session: .clean, will: will)
         opened.owner = self
         connection = opened
-        try opened.open(target, on: thread, deadline: deadline)
-        opened.listenToLog(false)
+        return opened
     }
 
     /// From the broker's acceptance to the end of the connection; always ends by throwing.
@@ -132,18 +121,14 @@ final class PublishSession: ConnectionOwner {
 
     private func wait(after failure: LinkFailure, connectedAt: MonotonicInstant?) {
         let now = monotonicNow()
-        let delay = pacer.failed(connectedFor: connectedAt?.duration(to: now), using: &random)
+        let delay = attempts.failed(at: now, connectedAt: connectedAt)
         absent(failure.message) {
             $0.state = .waiting
             $0.since = now
             $0.lastFailure = failure
         }
         link.events(.disconnected(failure, retryIn: delay))
-        let end = now.advanced(by: delay)
-        while !thread.isStopping, monotonicNow() < end {
-            thread.beat()
-            _ = thread.wait(socket: -1, read: false, write: false, until: end)
-        }
+        thread.pause(until: now.advanced(by: delay))
     }
 
     private func absent(_ reason: String, _ change: (inout PublishStatus) -> Void) {

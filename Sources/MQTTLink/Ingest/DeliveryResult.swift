@@ -1,4 +1,5 @@
 import Synchronization
+import Threads
 
 /// What became of a batch, on its way from the task that delivered it to the thread that waits.
 final class DeliveryResult: Sendable {
