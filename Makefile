@@ -9,7 +9,7 @@ JOBS      := $(shell nproc)
 
 BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev
 RUN_PACKAGES   := mosquitto
-TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps linux-source-6.1 flex bison bc libelf-dev xz-utils kmod
+TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod
 
 .PHONY: help run test lint build release install format bench clean setup-build setup-run setup-test lab
 
@@ -79,6 +79,10 @@ install: release
 	install -D -m 644 Deploy/covey.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/covey.conf
 	install -D -m 644 Deploy/60-covey-gpio.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-covey-gpio.rules
 	test -e $(DESTDIR)/etc/covey/covey.toml || install -D -m 640 Config/covey.toml $(DESTDIR)/etc/covey/covey.toml
+	for shell in bash zsh fish; do $(BUILD)/covey --generate-completion-script $$shell >$(BUILD)/covey.$$shell || exit 1; done
+	install -D -m 644 $(BUILD)/covey.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/covey
+	install -D -m 644 $(BUILD)/covey.zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_covey
+	install -D -m 644 $(BUILD)/covey.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/covey.fish
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/covey/README.md
 	@if [ -z "$(DESTDIR)" ]; then systemd-sysusers; systemd-tmpfiles --create; chgrp covey /etc/covey/covey.toml; \
 	    systemctl daemon-reload || true; fi

@@ -14,8 +14,9 @@ package protocol ControlSurface: Sendable {
     func uploads() async throws -> [UInt8]
     /// An array, one object per peer, without the gateway itself.
     func peers() async throws -> [UInt8]
-    /// An array of readings, the newest of each series that a glob matches; no globs means all.
-    func latest(_ globs: [Glob]) async throws -> [UInt8]
+    /// An array of readings, the newest of each series that a glob matches; no globs means all. With `history` above 0 each has a member
+    /// `history` besides: at most so many values up to the newest, oldest first, flags as 0 and 1.
+    func latest(_ globs: [Glob], history: Int) async throws -> [UInt8]
     /// Stored readings, oldest first.
     func query(_ request: QueryRequest) async throws -> LineStream
     /// Readings from now on, as they are stored. ``TailHub`` makes such streams.

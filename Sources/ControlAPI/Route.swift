@@ -3,7 +3,7 @@ import Model
 /// What a request line asks for.
 enum Route: Hashable, Sendable {
     case status, devices, uploads, peers, version, health, metrics
-    case latest([Glob])
+    case latest([Glob], history: Int)
     case query(QueryRequest)
     case tail([Glob])
 
@@ -21,7 +21,9 @@ enum Route: Hashable, Sendable {
         case "/v1/version": self = .version
         case "/healthz": self = .health
         case "/metrics": self = .metrics
-        case "/v1/latest": self = .latest(try parameters.globs())
+        case "/v1/latest":
+            let history = try parameters.integer("history", in: 0...Int64(Limits.historyValues)) ?? 0
+            self = .latest(try parameters.globs(), history: Int(history))
         case "/v1/tail": self = .tail(try parameters.globs())
         case "/v1/query":
             let limit = try parameters.integer("limit", in: 1...Int64(limits.queryLimit))

@@ -18,6 +18,8 @@ package enum Limits {
     package static let devices = 4096
     /// Series of one gateway; a topic bomb of metrics ends here.
     package static let series = 32_768
+    /// Values of each series that are kept in RAM beside the newest: a trend as wide as a column of a table. 4 bytes each.
+    package static let historyValues = 24
     /// A chunk is the unit of upload: its boundaries are multiples of this offset, on every gateway alike.
     package static let chunkReadings = 512
     /// Chunks on the way to one sink: enough to fill a slow link, few enough to repeat after a hand-off.

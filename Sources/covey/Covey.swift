@@ -25,6 +25,9 @@ let programVersion = Gateway.version
 enum Program {
     static func main() async {
         do {
+            if let complaint = VerbSlip.complaint(Array(CommandLine.arguments.dropFirst())) {
+                throw Failure(.wrongCall, complaint)
+            }
             var command = try Covey.parseAsRoot()
             if var waiting = command as? any AsyncParsableCommand {
                 try await waiting.run()

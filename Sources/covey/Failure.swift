@@ -17,9 +17,11 @@ struct Failure: Error, Hashable {
     }
 }
 
-/// Says something to the person, beside the answer: `covey: …` on standard error.
+/// Says something to the person, beside the answer: `covey: …` on standard error, one line where that is no terminal.
 func tell(_ message: String) {
-    writeError("covey: " + printable(message) + "\n")
+    Progress.clear()
+    let lines = Terminal.width(of: STDERR_FILENO).map { hanging("covey: ", message, to: max($0, 40)) }
+    for line in lines ?? ["covey: " + printable(message)] { writeError(line + "\n") }
 }
 
 /// Writes to standard error; that it cannot be written to is nobody's business.

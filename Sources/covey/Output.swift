@@ -6,6 +6,7 @@ struct ReaderGone: Error {}
 /// Standard output, buffered. Write errors are seen: a full disk must not pass for a whole answer.
 final class Output {
     private var buffer: [UInt8] = []
+    private let isTerminal = isatty(STDOUT_FILENO) == 1
     private static let bufferBytes = 64 * 1024
 
     init() {
@@ -25,6 +26,8 @@ final class Output {
     }
 
     func flush() throws {
+        guard !buffer.isEmpty else { return }
+        if isTerminal { Progress.clear() }
         var done = 0
         defer { buffer.removeAll(keepingCapacity: true) }
         while done < buffer.count {
@@ -46,14 +49,20 @@ struct Terminal {
     let hasColour: Bool
 
     static let current: Terminal = {
-        let isTerminal = isatty(STDOUT_FILENO) == 1
-        var size = winsize()
-        let columns =
-            isTerminal && ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-            ? Int(size.ws_col) : environment("COLUMNS").flatMap { Int($0) } ?? 80
+        let size = width(of: STDOUT_FILENO)
+        let columns = size ?? environment("COLUMNS").flatMap { Int($0) } ?? 80
         let wantsColour = environment("NO_COLOR") == nil && environment("TERM") != "dumb"
-        return Terminal(width: min(max(columns, 40), 1000), hasColour: isTerminal && wantsColour)
+        return Terminal(width: min(max(columns, 40), 1000), hasColour: isatty(STDOUT_FILENO) == 1 && wantsColour)
     }()
+
+    /// Columns of the terminal behind a descriptor; `nil` where there is none, or it does not say.
+    static func width(of descriptor: CInt) -> Int? {
+        var size = winsize()
+        guard isatty(descriptor) == 1, ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return nil
+        }
+        return Int(size.ws_col)
+    }
 }
 
 /// A variable that is set and not empty.

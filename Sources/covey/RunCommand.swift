@@ -11,7 +11,7 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run the gateway in the foreground until SIGTERM or Ctrl-C.")
 
-    @Option(help: "The configuration file.")
+    @Option(help: "The configuration file.", completion: .file(extensions: ["toml"]))
     var config = "/etc/covey/covey.toml"
 
     func run() async throws {

@@ -2,22 +2,26 @@ import ControlAPI
 import Environment
 import GatewayCore
 import Glibc
+import LogFormat
 import Model
 import Posix
 import RingLog
+import Synchronization
 
 /// The ring of a gateway that does not run, read without changing a byte of it.
 struct StoppedRing {
     private let ring: RingLog
-    private let disk: FileDisk
+    private let disk: WatchedDisk
     private let node: String
     private let gateway: String
     private let seen: RecoveryReport
+    private let series = SeenSeries()
 
     init(directory: String) throws(Failure) {
         let path = directory + "/ring"
+        Progress.begin("opening \(path)")
         do {
-            disk = try FileDisk(path: path, size: 0, readOnly: true)
+            disk = WatchedDisk(try FileDisk(path: path, size: 0, readOnly: true))
         } catch {
             throw Failure(.wrongCall, "\(error.description); is \(directory) a gateway's data_dir?")
         }
@@ -34,11 +38,12 @@ struct StoppedRing {
         }
     }
 
-    /// What the ring's own recovery has to say, a sentence each.
-    var findings: [String] { seen.sentences }
-
-    /// Calls `line` with the JSON of each reading asked for, oldest first, and tells the person what is missing.
-    func read(_ request: QueryRequest, _ line: (ArraySlice<UInt8>) throws -> Void) throws {
+    /// Tells the person beside the readings what is missing.
+    func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws {
+        // What the ring's own recovery has to say.
+        seen.sentences.forEach(tell)
+        try begin()
+        disk.count()
         if let limit = request.limit {
             if limit > QueryResult.newestReadings {
                 tell("no more than the newest \(QueryResult.newestReadings) readings are told")
@@ -58,8 +63,9 @@ struct StoppedRing {
 
     private func perform(_ request: QueryRequest, from: Milliseconds?, newestFirst: Bool, limit: Int) -> QueryResult {
         ring.queryPlan(from: from, to: request.until, newestFirst: newestFirst, limit: limit).perform(on: disk) {
-            series in
-            request.globs.isEmpty || request.globs.contains { $0.matches(series) }
+            found in
+            series.note(found)
+            return request.globs.isEmpty || request.globs.contains { $0.matches(found) }
         }
     }
 
@@ -92,4 +98,62 @@ struct StoppedRing {
         defer { close(descriptor) }
         return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
+}
+
+extension StoppedRing: ReadingSource {
+    /// Those of the range that was read.
+    func names() -> KnownNames { KnownNames(series: series.all) }
+
+    func oldest() -> Milliseconds? { ring.statistics.oldest }
+
+    func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String {
+        disk.progress
+    }
+}
+
+/// The series that a query came by, wanted or not.
+private final class SeenSeries: Sendable {
+    private let seen = Mutex<Set<Series>>([])
+
+    var all: Set<Series> { seen.withLock { $0 } }
+
+    func note(_ series: Series) {
+        seen.withLock { seen in
+            if seen.count < Limits.series { seen.insert(series) }
+        }
+    }
+}
+
+/// A disk that tells the person how much of it has been read.
+private struct WatchedDisk: Disk {
+    private final class Seen: Sendable {
+        let segments = Mutex<Set<Int>>([])
+    }
+
+    private let disk: FileDisk
+    private let seen = Seen()
+
+    init(_ disk: FileDisk) {
+        self.disk = disk
+    }
+
+    var size: Int { disk.size }
+
+    var progress: String {
+        let all = size / Geometry.standard.segmentBytes
+        return "\(seen.segments.withLock { $0.count }) of \(all) segments read"
+    }
+
+    /// Begins anew.
+    func count() { seen.segments.withLock { $0.removeAll() } }
+
+    func read(at position: Int, count: Int) throws(DiskError) -> [UInt8] {
+        seen.segments.withLock { _ = $0.insert(position / Geometry.standard.segmentBytes) }
+        Progress.say { progress }
+        return try disk.read(at: position, count: count)
+    }
+
+    func write(_ bytes: [UInt8], at position: Int) throws(DiskError) { try disk.write(bytes, at: position) }
+
+    func sync() throws(DiskError) { try disk.sync() }
 }

@@ -11,6 +11,14 @@ import Testing
         #expect(shown.output.contains("commit_window = \"1 s\""), "\(shown)")
     }
 
+    @Test func `what is shown is a configuration without faults, and shows itself`() async throws {
+        let shown = try await check("[gateway]\nname = \"greenhouse-a\"\n", ["--show"])
+        let again = try await check(shown.output, ["--show"])
+        #expect(again.code == 0 && again.errors == "", "\(again)")
+        #expect(again.output == shown.output)
+        #expect(shown.output.contains("acks = 1  # gateways"))
+    }
+
     @Test func `every fault is a line with its place, on standard output`() async throws {
         let outcome = try await check("[gateway]\nname = 3\nnmae = \"x\"\n[api]\nsocket = \"\"\n")
         #expect(outcome.code == 1)

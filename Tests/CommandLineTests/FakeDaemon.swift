@@ -3,6 +3,8 @@ import Glibc
 import Model
 import Testing
 
+@testable import covey
+
 /// A daemon that says what a test wants, on a real socket.
 struct FakeDaemon: ControlSurface {
     var statusText = "{}"
@@ -10,6 +12,11 @@ struct FakeDaemon: ControlSurface {
     var uploadsText = "[]"
     var peersText = "[]"
     var readings: [String] = []
+    /// Where `latest` has others than a query.
+    var latestReadings: [String]?
+    /// Whether `latest` leaves out what no glob matches.
+    var filtersLatest = false
+    var historyRefusal: ControlError?
     var tails: TailHub?
     /// Where a query fails after its readings.
     var failure: ControlError?
@@ -18,7 +25,16 @@ struct FakeDaemon: ControlSurface {
     func devices() async throws -> [UInt8] { Array(devicesText.utf8) }
     func uploads() async throws -> [UInt8] { Array(uploadsText.utf8) }
     func peers() async throws -> [UInt8] { Array(peersText.utf8) }
-    func latest(_ globs: [Glob]) async throws -> [UInt8] { Array("[\(readings.joined(separator: ","))]".utf8) }
+    func latest(_ globs: [Glob], history: Int) async throws -> [UInt8] {
+        if let historyRefusal, history > 0 { throw historyRefusal }
+        let wanted = (latestReadings ?? readings).filter { text in
+            guard filtersLatest, !globs.isEmpty, let row = JSONValue(text.utf8).flatMap(ReadingRow.init) else {
+                return true
+            }
+            return globs.contains { $0.matches(row.device) || $0.matches("\(row.device)/\(row.metric)") }
+        }
+        return Array("[\(wanted.joined(separator: ","))]".utf8)
+    }
     func health() async throws -> HealthReport { HealthReport(.ok) }
     func metrics() async throws -> [UInt8] { [] }
 

@@ -25,8 +25,45 @@ import Testing
         #expect(cut("temperature", to: 5) == "temp…")
         #expect(cut("温度温度", to: 6) == "温度…")
         #expect(cut("abc", to: 0) == "")
-        #expect(printable("a\u{1B}[2Jb\u{202E}c\u{85}") == "a·[2Jb·c·")
+        #expect(printable("a\u{1B}[2Jb\u{202E}c\u{85}") == "a\\e[2Jb\\u{202E}c\\x85")
         #expect(wrapped("one two  three", to: 7) == ["one two", "three"])
+        #expect(wrapped("a-word-too-wide", to: 6) == ["a-word", "-too-w", "ide"])
+        #expect(wrapped("one two three", to: 13, first: 4) == ["one", "two three"])
+    }
+
+    @Test func `times are those of the clock today, dates else, and seconds where they are few`() {
+        let now = Milliseconds(1_763_700_000_000)
+        func ago(_ seconds: Int64) -> String {
+            LocalTime.ago(Milliseconds(now.rawValue - seconds * 1000), now: now)
+        }
+        #expect([ago(0), ago(3), ago(59)] == ["now", "3 s ago", "59 s ago"])
+        #expect(ago(60) == LocalTime(Milliseconds(now.rawValue - 60_000)).brief(now: now))
+        #expect(ago(-5) == LocalTime(Milliseconds(now.rawValue + 5000)).brief(now: now))
+        #expect(LocalTime(Milliseconds(.min)).precise(now: now).isEmpty == false)
+        #expect(LocalTime.ago(Milliseconds(.max), now: now).isEmpty == false)
+    }
+
+    @Test func `a value has seven digits at most, but all of a whole number`() {
+        func shown(_ number: String) -> String? {
+            let json = #"{"device":"d","metric":"m","t":0,"unit":"V","value":\#(number)}"#
+            return JSONValue(json.utf8).flatMap(ReadingRow.init)?.valueText
+        }
+        for (number, text) in [
+            ("3.6101049646136953", "3.610105"), ("-39.853539064905", "-39.85354"), ("0.000123456789", "0.0001234568"),
+            ("1234567890123", "1234567890123"), ("12345678.75", "12345679"), ("21.5", "21.5"), ("1e300", "1e300"),
+            ("9.99999999", "10"),
+        ] {
+            #expect(shown(number) == text + " V")
+        }
+    }
+
+    @Test func `bars stand between the least and the greatest value`() {
+        #expect(Sparkline.text([0, 7]) == "▁█")
+        #expect(Sparkline.text([5, 5, 5]) == "▁▁▁")
+        #expect(Sparkline.text([1]) == "" && Sparkline.text([]) == "")
+        #expect(Sparkline.text([-1.7e308, 0, 1.7e308]) == "▁▅█")
+        #expect(Sparkline.text([1, 1], in: 0...1) == "██")
+        #expect(Sparkline.text([.nan, 1, 2]) == "▁█")
     }
 
     @Test func `JSON is read whole or not at all`() {

@@ -6,6 +6,20 @@ enum Samples {
         #"{"offset":4098,"device":"plug","metric":"state","t":1000000001000,"value":"on\u001b[31m\n\"now\"","quality":"good","gateway":"greenhouse-a","node":"9f86d081884c7d659a2feaa0c55ad015","log":"4be1aa0011223344","new":[1]}"#,
     ]
 
+    /// A ramp, a constant, a flag, a constant flag and a text.
+    static let trends = [
+        (#""ramp","metric":"t","value":8"#, "[1,2,3,4,5,6,7,8]"), (#""flat","metric":"t","value":2"#, "[2,2,2]"),
+        (#""door","metric":"level","value":true"#, "[1,0,1]"), (#""lamp","metric":"level","value":true"#, "[1,1]"),
+        (#""plug","metric":"state","value":"Online""#, "[]"),
+    ].map { #"{"offset":1,"device":\#($0.0),"t":1000000000123,"quality":"good","history":\#($0.1)}"# }
+
+    static let well =
+        #"{"gateway":"g","health":"ok","reasons":[],"ledger":{"received":5,"stored":5},"brokers":[],"uploads":[{"name":"c","pending":0}],"tree":{"id":"covey","children":[{"id":"devices","children":[{"id":"d"}]}]}}"#
+    static let empty =
+        #"{"gateway":"g","health":"ok","reasons":[],"ledger":{"received":0,"stored":0,"streams":[]},"brokers":[],"uploads":[],"tree":{"id":"covey","children":[{"id":"devices","children":[]}]}}"#
+    static let failing =
+        #"{"gateway":"g","health":"failed","reasons":["readings stay in memory: no space left on device","broker local is refused","door is quarantined: stuck"],"ledger":{"received":5,"stored":5}}"#
+
     static func status(_ health: String) -> String {
         """
         {"gateway":"greenhouse-a","node":"9f86d081884c7d659a2feaa0c55ad015","version":"0.1.0","health":"\(health)",\

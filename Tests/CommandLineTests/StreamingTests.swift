@@ -37,7 +37,7 @@ import Testing
                 while printed.split(separator: "\n").count < 2 { printed += running.read() }
                 #expect(
                     printed == """
-                        TIME                     DEVICE  METRIC    VALUE   QUALITY
+                                           TIME  DEVICE  METRIC    VALUE   QUALITY
                         2001-09-09 07:31:40.123  soil-3  moisture  41.2 %  good
 
                         """)

@@ -10,7 +10,7 @@ import Testing
         ("/v1/peers", "[]"), ("/v1/version", #"{"version":"1.2.3"}"#), ("/healthz", #"{"health":"ok","reasons":[]}"#),
         ("/metrics", "covey_received_total 7\n"),
         ("/v1/latest?glob=soil-*&glob=a%2Fb%20c%c3%a4+d", #"["soil-*","a/b cä+d"]"#),
-        ("/v1/latest", "[]"),
+        ("/v1/latest", "[]"), ("/v1/latest?history=24&glob=a", #"["a",24]"#), ("/v1/latest?history=0", "[]"),
     ])
     func `every route answers with what the gateway says`(target: String, body: String) async throws {
         try await withServer { path in
@@ -60,6 +60,8 @@ import Testing
         ("/v1/tail?glob=%ff", 400, "not percent-encoded"), ("/v1/latest?glob=%", 400, "not percent-encoded"),
         ("/v1/latest?" + String(repeating: "glob=a&", count: 65), 400, "the limit is 64"),
         ("/v1/query?limit=99999999999999999999", 400, "limit="),
+        ("/v1/latest?history=25", 400, "whole number from 0 to 24"), ("/v1/latest?history=-1", 400, "history="),
+        ("/v1/tail?history=1", 400, "unknown here"),
     ])
     func `a request for what is not there gets a JSON error that says so`(target: String, code: Int, part: String)
         async throws

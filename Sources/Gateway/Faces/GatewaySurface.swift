@@ -79,11 +79,17 @@ struct GatewaySurface: ControlSurface {
         return json.bytes
     }
 
-    func latest(_ globs: [Glob]) async throws -> [UInt8] {
-        let (readings, clock) = await parts.gateway.read { ($0.latest.readings(matching: globs), $0.ring.clock) }
-        var json = JSONWriter(reserving: readings.count * 160)
+    func latest(_ globs: [Glob], history: Int) async throws -> [UInt8] {
+        let (entries, clock) = await parts.gateway.read {
+            ($0.latest.entries(matching: globs, values: history), $0.ring.clock)
+        }
+        var json = JSONWriter(reserving: entries.count * (160 + 8 * history))
         json.array { json in
-            for stored in readings { stored.write(to: &json, gateway: parts.name, node: parts.node, clock: clock) }
+            for entry in entries {
+                entry.stored.write(
+                    to: &json, gateway: parts.name, node: parts.node, clock: clock,
+                    history: history > 0 ? entry.history : nil)
+            }
         }
         return json.bytes
     }
@@ -193,13 +199,21 @@ extension Gateway.Parts {
 }
 
 extension StoredReading {
-    /// In the form of the contract, with the members that name the gateway.
-    func write(to json: inout JSONWriter, gateway: String, node: NodeID, clock: ClockTable) {
+    /// In the form of the contract, with the members that name the gateway, and the last values where they are asked for.
+    func write(
+        to json: inout JSONWriter, gateway: String, node: NodeID, clock: ClockTable, history: [Float]? = nil
+    ) {
         json.object { json in
             NativeBatch.Item(self, clock: clock).write(to: &json)
             json.member("gateway", gateway)
             json.member("node", node.description)
             json.member("log", log.description)
+            guard let history else { return }
+            json.key("history")
+            json.array { json in
+                // By way of the text, so that 0.1 stays 0.1.
+                for value in history { json.number(Double(value.description) ?? Double(value)) }
+            }
         }
     }
 

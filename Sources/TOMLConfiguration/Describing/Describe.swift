@@ -17,7 +17,7 @@ extension GatewayConfiguration {
         writer.section("[storage]")
         writer.size("ring_size", storage.ringSize)
         writer.duration("commit_window", storage.commitWindow)
-        writer.raw("acks", "\(storage.acks)")
+        writer.raw("acks", "\(storage.acks)", unit: "gateways")
         writer.text("when_full", storage.whenFull.rawValue)
         writer.duration("clock_wait", storage.clockWait)
         writer.section("[log]")
@@ -63,7 +63,7 @@ extension BrokerConfiguration {
         writer.text("version", version.rawValue)
         writer.duration("keep_alive", keepAlive)
         writer.duration("session_expiry", sessionExpiry)
-        writer.raw("receive_maximum", "\(receiveMaximum)")
+        writer.raw("receive_maximum", "\(receiveMaximum)", unit: "messages")
         if let silentAlarm { writer.duration("silent_alarm", silentAlarm) } else { writer.text("silent_alarm", "off") }
         writer.raw("publish", "\(publish)")
     }
@@ -81,8 +81,12 @@ extension DeviceConfiguration {
         }
         writer.duration("commit_window", commitWindow)
         writer.rate("max_rate", maximumRate)
-        if let expectedInterval { writer.duration("expected_interval", expectedInterval) }
-        writer.raw("priority", "\(priority)")
+        if let expectedInterval {
+            writer.duration("expected_interval", expectedInterval)
+        } else {
+            writer.none("expected_interval", "never stale")
+        }
+        writer.raw("priority", "\(priority)", unit: "0 to 9; where a full ring must drop, the lowest go first")
     }
 }
 
@@ -181,6 +185,6 @@ extension UploadConfiguration {
         writer.raw("required", "\(required)")
         writer.duration("linger", linger)
         writer.rate("max_rate", maximumRate)
-        writer.raw("chunks_in_flight", "\(chunksInFlight)")
+        writer.raw("chunks_in_flight", "\(chunksInFlight)", unit: "chunks of 512 readings")
     }
 }

@@ -9,19 +9,25 @@ struct TOMLWriter {
         output += header + "\n"
     }
 
-    mutating func raw(_ key: String, _ value: String) { output += "\(key) = \(value)\n" }
-
-    /// Nothing for `nil`: the key then has no default to show.
-    mutating func text(_ key: String, _ value: String?) {
-        if let value { raw(key, Self.quoted(value)) }
+    /// `unit`: what a bare number counts, said in a comment.
+    mutating func raw(_ key: String, _ value: String, unit: String? = nil) {
+        output += "\(key) = \(value)" + (unit.map { "  # \($0)" } ?? "") + "\n"
     }
+
+    /// A comment for `nil`: the key then has no default to show.
+    mutating func text(_ key: String, _ value: String?) {
+        if let value { raw(key, Self.quoted(value)) } else { none(key) }
+    }
+
+    /// A key without a value.
+    mutating func none(_ key: String, _ meaning: String = "not set") { output += "# \(key): \(meaning)\n" }
 
     mutating func duration(_ key: String, _ value: Duration) { text(key, Self.exact(value)) }
 
     mutating func size(_ key: String, _ value: ByteCount) { text(key, Self.exact(value)) }
 
     mutating func rate(_ key: String, _ value: Rate?) {
-        if let value { raw(key, "\(value.perSecond)") }
+        if let value { raw(key, "\(value.perSecond)", unit: "readings per second") } else { none(key, "no limit") }
     }
 
     /// The largest unit that says the duration in whole numbers.

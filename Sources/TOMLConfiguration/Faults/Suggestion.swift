@@ -1,7 +1,7 @@
 /// Finds what was probably meant.
-enum Suggestion {
+package enum Suggestion {
     /// The candidate nearest to `word`, if one is near enough to be a slip: a third of its letters, at least one, may differ.
-    static func nearest(to word: String, among candidates: [String]) -> String? {
+    package static func nearest(to word: String, among candidates: [String]) -> String? {
         let limit = max(1, min(3, word.utf8.count / 3))
         let letters = normalized(word)
         // A key beyond this is no slip of a name, and the distance costs its length for every candidate.

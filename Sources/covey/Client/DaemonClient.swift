@@ -6,12 +6,13 @@ import Model
 struct DaemonOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The daemon's socket (default: $COVEY_SOCKET, or /run/covey/covey.sock).", valueName: "path"))
+            "The daemon's socket (default: $COVEY_SOCKET, or /run/covey/covey.sock).", valueName: "path"),
+        completion: .file())
     var socket: String?
 
-    var client: DaemonClient {
-        DaemonClient(path: socket ?? environment("COVEY_SOCKET") ?? "/run/covey/covey.sock")
-    }
+    var client: DaemonClient { DaemonClient(path: socket ?? Self.defaultSocket) }
+
+    static var defaultSocket: String { environment("COVEY_SOCKET") ?? "/run/covey/covey.sock" }
 }
 
 /// Asks the daemon. Blocking: a verb has nothing else to do.
@@ -20,8 +21,8 @@ struct DaemonClient {
 
     /// An answer that is one document: beyond this it is not the daemon that answers.
     private static let documentBytes = 256 << 20
-    /// The daemon answers within 10 s, if only to say that it cannot.
-    private static let patience = Duration.seconds(20)
+    /// How long it may say nothing. The daemon answers within 10 s, if only to say that it cannot.
+    var patience = Duration.seconds(20)
 
     /// A whole document.
     func get(_ target: String) throws -> [UInt8] {
@@ -71,21 +72,20 @@ struct DaemonClient {
         var body: [UInt8] = []
         while body.count < 65536, let bytes = try answer.next() { body.append(contentsOf: bytes) }
         let document = JSONValue(body)
+        guard let error = document?["error"]?.string else {
+            throw broken("what answers there is no covey daemon (it says HTTP \(status))")
+        }
         let hint = document?["hint"]?.string.map { "; \($0)" } ?? ""
-        let message = document?["error"]?.string.map { $0 + hint } ?? "the daemon answered \(status)"
-        throw Failure((400..<500).contains(status) ? .wrongCall : .notWell, message)
+        throw Failure((400..<500).contains(status) ? .wrongCall : .notWell, error + hint)
     }
 
     private func connect() throws -> SocketConnection {
         do {
-            return try SocketConnection(path: path, patience: Self.patience)
+            return try SocketConnection(path: path, patience: patience)
         } catch .pathTooLong {
             throw Failure(.wrongCall, "\(path): a socket's path has 1 to 107 bytes")
-        } catch .refused(let number) where number == EACCES || number == EPERM {
-            throw Failure(
-                .noDaemon, "\(path): \(String(cString: strerror(number))); are you in the group of the daemon?")
-        } catch .refused {
-            throw Failure(.noDaemon, "no daemon answers at \(path); is it running? covey run --config …")
+        } catch .refused(let number) {
+            throw Failure(.noDaemon, SocketTrouble.text(path, errno: number))
         }
     }
 

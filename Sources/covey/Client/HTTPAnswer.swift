@@ -24,7 +24,7 @@ struct HTTPAnswer {
     mutating func readHead() throws -> Int {
         let words = try line().split(separator: " ")
         guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else {
-            throw connection.gone("what answers does not speak HTTP")
+            throw connection.gone("what answers there is no covey daemon (it speaks no HTTP)")
         }
         body = .untilClose
         while case let field = try line(), !field.isEmpty {

@@ -67,13 +67,21 @@ final class SocketConnection {
 
     func gone(_ why: String) -> Failure { Failure(.noDaemon, "no daemon answers at \(path): \(why)") }
 
+    /// Waits in short pieces, so that who looks on sees that something is being waited for.
     private func wait(for events: CInt) throws {
         var request = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+        var left = CInt(clamping: patience.nanoseconds / 1_000_000)
         while true {
-            let count = poll(&request, 1, CInt(patience.nanoseconds / 1_000_000))
+            let piece = min(left, Self.piece)
+            let count = poll(&request, 1, piece)
             if count > 0 { return }
-            if count == 0 { throw gone("it accepted the call and said nothing for \(patience.text)") }
-            if errno != EINTR { throw gone(String(cString: strerror(errno))) }
+            if count < 0, errno != EINTR { throw gone(String(cString: strerror(errno))) }
+            Progress.tick()
+            left -= piece
+            if left <= 0 { throw gone("it accepted the call and said nothing for \(patience.text)") }
         }
     }
+
+    /// Milliseconds of one piece.
+    private static let piece: CInt = 250
 }

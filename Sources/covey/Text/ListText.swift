@@ -4,35 +4,39 @@ import Model
 enum ListText {
     static func devices(_ devices: [JSONValue], now: Milliseconds) -> Table {
         var table = Table([
-            .left("DEVICE", least: 10), .left("DRIVER", least: 6), .left("STATE"), .left("SEEN"), .right("READINGS"),
-            .right("REJECTED"),
-            .right("DROPPED"),
+            .left("DEVICE", least: 16), .left("DRIVER", least: 6, mayGo: true), .left("STATE", least: 9),
+            .right("SEEN"), .right("READINGS"), .right("REJECTED", mayGo: true), .right("DROPPED", mayGo: true),
         ])
         for device in devices {
             table.rows.append([
                 Cell(plain(device["id"])), Cell(plain(device["driver"])), Cell(state: plain(device["state"])),
                 Cell(time(device["last_t"] ?? device["last_seen"], now)),
-                Cell(count(device["readings"] ?? device["stored"])), losses(device["rejected"]),
-                losses(device["dropped"]),
+                Cell(count: total(device["readings"] ?? device["stored"])),
+                Cell(count: total(device["rejected"]), isLoss: true),
+                Cell(count: total(device["dropped"]), isLoss: true),
             ])
             table.note(device["last_error"]?.string)
         }
         return table
     }
 
-    static func uploads(_ uploads: [JSONValue], now: Milliseconds, indent: Int = 0) -> Table {
+    /// How far behind an upload is stands there only where the daemon says.
+    static func uploads(_ uploads: [JSONValue], indent: Int = 0) -> Table {
+        let hasLag = uploads.contains { $0["fresh_lag_s"]?.double != nil }
         var table = Table(
-            [
-                .left("UPLOAD", least: 8), .left("STATE"), .right("PENDING"), .right("BACK-FILL"), .right("LAG"),
-                .right("RETRY IN"),
-            ],
+            [.left("UPLOAD", least: 12), .left("STATE", least: 7), .right("PENDING"), .right("BACK-FILL")]
+                + (hasLag ? [.right("LAG", mayGo: true)] : [])
+                + [.right("RETRY IN", mayGo: true), .right("REFUSED", mayGo: true)],
             indent: indent)
         for upload in uploads {
-            table.rows.append([
-                Cell(plain(upload["name"])), Cell(state: plain(upload["state"])), Cell(count(upload["pending"])),
-                Cell(count(upload["back_fill"])), Cell(duration(upload["fresh_lag_s"])),
-                Cell(duration(upload["retry_in_s"])),
-            ])
+            table.rows.append(
+                [
+                    Cell(plain(upload["name"])), Cell(state: plain(upload["state"])),
+                    Cell(count: total(upload["pending"])), Cell(count: total(upload["back_fill"])),
+                ] + (hasLag ? [Cell(duration(upload["fresh_lag_s"]))] : [])
+                    + [
+                        Cell(duration(upload["retry_in_s"])), Cell(count: total(upload["refused"]), isLoss: true),
+                    ])
             table.note(upload["last_error"]?.string)
         }
         return table
@@ -51,33 +55,42 @@ enum ListText {
         return table
     }
 
+    /// The column of qualities is there only where one is not good.
     static func latest(_ readings: [JSONValue], now: Milliseconds) -> Table {
-        var table = Table([
-            .left("DEVICE", least: 10), .left("METRIC", least: 10), .left("VALUE", least: 8), .left("TIME"),
-            .left("QUALITY", least: 7),
-        ])
-        for row in readings.compactMap(ReadingRow.init) {
-            table.rows.append([
-                Cell(row.device), Cell(row.metric), Cell(row.valueText), Cell(LocalTime(row.time).brief(now: now)),
-                Cell(row.quality, row.quality == "good" ? .dim : .warning),
-            ])
+        let rows = readings.compactMap { json in ReadingRow(json).map { ($0, json["history"]?.elements ?? []) } }
+        let isAllGood = rows.allSatisfy { $0.0.quality == "good" }
+        var table = Table(
+            [
+                .left("DEVICE", least: 10), .left("METRIC", least: 10), .left("VALUE", least: 8),
+                .left("TREND", least: 8, mayGo: true), .right("TIME"),
+            ] + (isAllGood ? [] : [.left("QUALITY", least: 7)]))
+        for (row, history) in rows {
+            let quality = Cell(row.quality, row.quality == "good" ? .dim : .warning)
+            table.rows.append(
+                [
+                    Cell(row.device), Cell(row.metric), Cell(row.valueText),
+                    Cell(trend(row.value, history), keepsEnd: true), Cell(LocalTime.ago(row.time, now: now)),
+                ] + (isAllGood ? [] : [quality]))
         }
         return table
     }
 
-    private static func plain(_ value: JSONValue?) -> String { value?.plain ?? "–" }
+    /// Numbers between their own least and greatest, flags between off and on, texts not at all.
+    private static func trend(_ value: JSONValue, _ history: [JSONValue]) -> String {
+        switch value {
+        case .number: Sparkline.text(history.compactMap(\.double))
+        case .flag: Sparkline.text(history.compactMap(\.double), in: 0...1)
+        default: ""
+        }
+    }
 
-    private static func count(_ value: JSONValue?) -> String { total(value).map(String.init) ?? "–" }
+    private static func plain(_ value: JSONValue?) -> String { value?.plain ?? "–" }
 
     private static func duration(_ seconds: JSONValue?) -> String {
         seconds?.double.flatMap { abs($0) < 1e9 ? Duration.seconds($0).text : nil } ?? "–"
     }
 
-    private static func losses(_ value: JSONValue?) -> Cell {
-        Cell(count(value), (total(value) ?? 0) > 0 ? .warning : .plain)
-    }
-
     private static func time(_ value: JSONValue?, _ now: Milliseconds) -> String {
-        value?.integer.map { LocalTime(Milliseconds($0)).brief(now: now) } ?? "–"
+        value?.integer.map { LocalTime.ago(Milliseconds($0), now: now) } ?? "–"
     }
 }

@@ -24,14 +24,27 @@ struct LocalTime {
     /// Seconds east of UTC at that time.
     var offset: Int { fields.tm_gmtoff }
 
-    /// `2026-11-21 08:15:30.125`.
-    var precise: String { "\(date) \(clock).\(digits(millisecond, 3))" }
+    /// `2026-11-21 08:15:30`.
+    var full: String { "\(date) \(clock)" }
+
+    /// To the millisecond: `08:15:30.125` on the day of `now`, else `2026-11-20 08:15:30.125`.
+    func precise(now: Milliseconds) -> String {
+        let clock = "\(clock).\(digits(millisecond, 3))"
+        return date == LocalTime(now).date ? clock : "\(date) \(clock)"
+    }
 
     /// As short as it is clear: `08:15:30` on the day of `now`, `11-21 08:15` in the same year, else `2025-11-21`.
     func brief(now: Milliseconds) -> String {
         let today = LocalTime(now)
         if date == today.date { return clock }
         return fields.tm_year == today.fields.tm_year ? "\(date.dropFirst(5)) \(clock.dropLast(3))" : date
+    }
+
+    /// How long ago, where that says more than the clock: `3 s ago` within the last minute, else as ``brief(now:)``.
+    static func ago(_ time: Milliseconds, now: Milliseconds) -> String {
+        let seconds = now.rawValue.subtractingReportingOverflow(time.rawValue).partialValue / 1000
+        if time <= now, (0..<60).contains(seconds) { return seconds == 0 ? "now" : "\(seconds) s ago" }
+        return LocalTime(time).brief(now: now)
     }
 
     private var date: String {

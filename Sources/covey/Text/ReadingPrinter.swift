@@ -19,26 +19,26 @@ enum ReadingFormat: String, ExpressibleByArgument {
 struct ReadingPrinter {
     private let format: ReadingFormat
     private let output: Output
-    private let terminal: Terminal
-    private var count = 0
-    private var table = ReadingPrinter.emptyTable
-    /// Known once the first rows are.
-    private var widths: [Int]?
+    private var table: ReadingTable
+    /// Held back until there are enough of them to set the widths.
+    private var waiting: [ReadingRow] = []
+    private var isMeasured = false
     private var hasBegun = false
+    /// Readings printed so far, and the time of the last one.
+    private(set) var count = 0
+    private(set) var reached: Milliseconds?
     /// Why the answer broke off, where the daemon has said so.
     private(set) var failure: Failure?
 
     /// Rows that set the widths of all: enough to have seen the names, few enough to start at once.
     private static let measuredRows = 500
-    private static let emptyTable = Table([
-        .left("TIME"), .left("DEVICE", least: 8), .left("METRIC", least: 8), .left("VALUE", least: 8),
-        .left("QUALITY", least: 7),
-    ])
+    /// Readings between two looks at the time that the query has reached, where the form does not need it.
+    private static let sampled = 4096
 
-    init(_ format: ReadingFormat, to output: Output, terminal: Terminal) {
+    init(_ format: ReadingFormat, to output: Output, terminal: Terminal, now: Milliseconds = .now) {
         self.format = format
         self.output = output
-        self.terminal = terminal
+        table = ReadingTable(terminal, now: now)
     }
 
     mutating func begin() throws {
@@ -57,6 +57,7 @@ struct ReadingPrinter {
         case .json:
             try output.write(count == 0 ? "\n" : ",\n")
             try output.write(line)
+            if count % Self.sampled == 0 { reached = JSONValue(line).flatMap(ReadingRow.init)?.time ?? reached }
         case .jsonLines:
             try output.write(line)
             try output.write("\n")
@@ -64,6 +65,7 @@ struct ReadingPrinter {
             guard let row = JSONValue(line).flatMap(ReadingRow.init) else {
                 return tell("a line that is no reading was left out")
             }
+            reached = row.time
             switch format {
             case .csv: try output.line(row.csv)
             case .line: try output.line(row.lineProtocol)
@@ -75,7 +77,7 @@ struct ReadingPrinter {
 
     /// Shows what is held back for the widths; whoever follows a stream calls it when nothing more waits.
     mutating func flush() throws {
-        try printMeasured()
+        try showWaiting()
         try output.flush()
     }
 
@@ -83,7 +85,6 @@ struct ReadingPrinter {
     mutating func end() throws {
         guard hasBegun else { return }
         if format == .json { try output.write(count == 0 ? "]\n" : "\n]\n") }
-        if format == .table, count == 0, failure == nil { tell("no readings") }
         try flush()
     }
 
@@ -102,21 +103,14 @@ struct ReadingPrinter {
     }
 
     private mutating func show(_ row: ReadingRow) throws {
-        let cells = [
-            Cell(LocalTime(row.time).precise), Cell(row.device), Cell(row.metric), Cell(row.valueText),
-            Cell(row.quality, row.quality == "good" ? .dim : .warning),
-        ]
-        if let widths { return try output.line(table.line(cells, widths, terminal)) }
-        table.rows.append(cells)
-        if table.rows.count >= Self.measuredRows { try printMeasured() }
+        waiting.append(row)
+        if isMeasured || waiting.count >= Self.measuredRows { try showWaiting() }
     }
 
-    private mutating func printMeasured() throws {
-        guard widths == nil, !table.rows.isEmpty else { return }
-        let widths = table.widths(terminal)
-        self.widths = widths
-        try output.line(table.heading(widths, terminal))
-        for cells in table.rows { try output.line(table.line(cells, widths, terminal)) }
-        table.rows = []
+    private mutating func showWaiting() throws {
+        guard !waiting.isEmpty else { return }
+        for line in table.lines(waiting) { try output.line(line) }
+        waiting = []
+        isMeasured = true
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 
 /// One reading as the daemon tells it, for the forms that are made here.
@@ -30,8 +31,21 @@ struct ReadingRow {
         offset = json["offset"]?.plain ?? ""
     }
 
-    /// The value with its unit, as a person reads it.
-    var valueText: String { unit.map { "\(value.plain) \($0)" } ?? value.plain }
+    /// The value with its unit, as a person reads it: seven digits of a number, but all of a whole one.
+    var valueText: String {
+        let text = Self.rounded(value) ?? value.plain
+        return unit.map { "\(text) \($0)" } ?? text
+    }
+
+    /// `nil` for what is short enough, whole, no number, or so great or small that it is written with an exponent.
+    private static func rounded(_ value: JSONValue) -> String? {
+        guard case .number(let text) = value, text.utf8.count > 8, let number = Double(text),
+            number != number.rounded(), (1e-4..<1e15).contains(number.magnitude)
+        else { return nil }
+        let scale = pow(10, max(0, 6 - log10(number.magnitude).rounded(.down)))
+        let rounded = (number * scale).rounded() / scale
+        return rounded == rounded.rounded() ? String(Int64(rounded)) : rounded.description
+    }
 
     static let csvHeader = "time,t,device,metric,value,unit,quality,gateway,node,log,offset"
 

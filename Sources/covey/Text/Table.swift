@@ -1,56 +1,31 @@
-/// What a cell means, shown by colour where there is one.
-enum Tone {
-    case plain, good, warning, bad, dim
-
-    init(state: String) {
-        switch state {
-        case "ok", "good", "running", "connected", "idle", "alive", "uploading", "up": self = .good
-        case "failed", "quarantined", "dead", "down", "bad", "refused": self = .bad
-        case "–", "stopped", "left", "disabled": self = .dim
-        default: self = .warning
-        }
-    }
-
-    private var code: String {
-        switch self {
-        case .plain: ""
-        case .good: "32"
-        case .warning: "33"
-        case .bad: "31"
-        case .dim: "2"
-        }
-    }
-
-    func dressed(_ text: String, _ terminal: Terminal) -> String {
-        terminal.hasColour && self != .plain ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
-    }
-}
-
-struct Cell {
-    let text: String
-    let tone: Tone
-
-    init(_ text: String, _ tone: Tone = .plain) {
-        self.text = printable(text)
-        self.tone = tone
-    }
-
-    /// A state, coloured by its word.
-    init(state: String) { self.init(state, Tone(state: state)) }
-}
-
-/// Rows under headings, never wider than the terminal: columns that may shrink do, the widest first, and their text is cut.
+/// Rows under headings, never wider than the terminal. Where they would be, columns that may shrink do, the widest first; where that is
+/// not enough, counts become short, then columns that may go do, the last first; only then is everything cut.
 struct Table {
     struct Column {
         let title: String
         let isRight: Bool
         /// It keeps at least so many columns; `nil` where it never shrinks.
         let least: Int?
+        /// Whether a table without it still tells what it is for.
+        let mayGo: Bool
 
-        static func left(_ title: String, least: Int? = nil) -> Column {
-            Column(title: title, isRight: false, least: least)
+        static func left(_ title: String, least: Int? = nil, mayGo: Bool = false) -> Column {
+            Column(title: title, isRight: false, least: least, mayGo: mayGo)
         }
-        static func right(_ title: String) -> Column { Column(title: title, isRight: true, least: nil) }
+        static func right(_ title: String, mayGo: Bool = false) -> Column {
+            Column(title: title, isRight: true, least: nil, mayGo: mayGo)
+        }
+    }
+
+    /// How wide each column is; `nil` for one that has no room.
+    struct Layout: Equatable {
+        fileprivate(set) var widths: [Int?]
+        fileprivate(set) var isShort = false
+
+        fileprivate func total(indent: Int) -> Int {
+            let shown = widths.compactMap { $0 }
+            return shown.reduce(0, +) + Table.gap * max(0, shown.count - 1) + indent
+        }
     }
 
     let columns: [Column]
@@ -60,66 +35,139 @@ struct Table {
     private var notes: [Int: String] = [:]
 
     private static let gap = 2
+    private static let leastHeading = 4
+    /// Lines that a note may take; it is an error's text, not a story.
+    private static let noteLines = 3
 
     init(_ columns: [Column], indent: Int = 0) {
         self.columns = columns
         self.indent = indent
     }
 
-    /// Widths for the rows that are there.
-    func widths(_ terminal: Terminal) -> [Int] {
-        var widths = columns.indices.map { index in
-            rows.reduce(covey.columns(columns[index].title)) { max($0, covey.columns($1[index].text)) }
-        }
-        while total(widths) > terminal.width {
-            let shrinkable = columns.indices.filter { index in columns[index].least.map { widths[index] > $0 } ?? false
-            }
-            // Nothing left that may shrink: the last column gives way, so that no line ever wraps.
-            guard let widest = shrinkable.max(by: { widths[$0] < widths[$1] }) else {
-                guard let index = columns.indices.last(where: { widths[$0] > 1 }) else { break }
-                widths[index] -= 1
-                continue
-            }
-            widths[widest] -= 1
-        }
-        return widths
+    /// Says something below the last row; nothing if there is nothing.
+    mutating func note(_ text: String?) {
+        guard let text, !text.isEmpty else { return }
+        notes[rows.count - 1] = text
     }
 
     func lines(_ terminal: Terminal) -> [String] {
-        let widths = widths(terminal)
-        var lines = [heading(widths, terminal)]
+        let layout = layout(terminal)
+        var lines = [heading(layout, terminal)]
         for (index, row) in rows.enumerated() {
-            lines.append(line(row, widths, terminal))
+            lines.append(line(row, layout, terminal))
             guard let note = notes[index] else { continue }
-            let text = cut(String(repeating: " ", count: indent + Self.gap) + "! " + note, to: terminal.width)
-            lines.append(Tone.warning.dressed(text, terminal))
+            let mark = String(repeating: " ", count: indent + Self.gap) + "! "
+            let text = hanging(mark, note, to: terminal.width)
+            for (place, line) in text.prefix(Self.noteLines).enumerated() {
+                let isCut = place == Self.noteLines - 1 && text.count > Self.noteLines
+                let shown = isCut ? cut(line, to: terminal.width - 2) + " …" : line
+                lines.append(Tone.warning.dressed(shown, terminal))
+            }
         }
         return lines
     }
 
-    /// Says something below the last row; nothing if there is nothing.
-    mutating func note(_ text: String?) {
-        guard let text, !text.isEmpty else { return }
-        notes[rows.count - 1] = printable(text)
+    func heading(_ layout: Layout, _ terminal: Terminal) -> String {
+        line(columns.map { Cell($0.title, .dim) }, layout, terminal)
     }
 
-    func heading(_ widths: [Int], _ terminal: Terminal) -> String {
-        line(columns.map { Cell($0.title, .dim) }, widths, terminal)
-    }
-
-    func line(_ cells: [Cell], _ widths: [Int], _ terminal: Terminal) -> String {
+    func line(_ cells: [Cell], _ layout: Layout, _ terminal: Terminal) -> String {
         var line = String(repeating: " ", count: indent)
+        var pending = 0
         for (index, cell) in cells.enumerated() {
-            let text = cut(cell.text, to: widths[index])
-            let space = String(repeating: " ", count: widths[index] - covey.columns(text))
-            let isLast = index == cells.count - 1
-            let dressed = cell.tone.dressed(text, terminal)
-            line += columns[index].isRight ? space + dressed : dressed + (isLast ? "" : space)
-            if !isLast { line += String(repeating: " ", count: Self.gap) }
+            guard let width = layout.widths[index] else { continue }
+            let text = Self.fitted(cell, width, layout)
+            let space = width - covey.columns(text)
+            // No line ends in spaces.
+            if text.isEmpty {
+                pending += width + Self.gap
+                continue
+            }
+            line += String(repeating: " ", count: pending + (columns[index].isRight ? space : 0))
+            line += cell.tone.dressed(text, terminal)
+            pending = Self.gap + (columns[index].isRight ? 0 : space)
         }
-        while line.last == " " { line.removeLast() }
         return line
     }
 
-    private func total(_ widths: [Int]) -> Int { widths.reduce(0, +) + Self.gap * (widths.count - 1) + indent }
+    private static func fitted(_ cell: Cell, _ width: Int, _ layout: Layout) -> String {
+        let text = layout.isShort ? cell.short ?? cell.text : cell.text
+        guard cell.keepsEnd, covey.columns(text) > width else { return cut(text, to: width) }
+        return String(text.suffix(width))
+    }
+}
+
+extension Table {
+    /// The layout for the rows that are there.
+    func layout(_ terminal: Terminal) -> Layout { layout(natural(), terminal) }
+
+    /// The layout for rows of which only the widths are known, in full and with short counts.
+    func layout(_ natural: Natural, _ terminal: Terminal) -> Layout {
+        var layout = Layout(widths: natural.full)
+        let least = Layout(widths: columns.indices.map { min(natural.full[$0], columns[$0].least ?? .max) })
+        if least.total(indent: indent) > terminal.width {
+            layout = Layout(widths: natural.short, isShort: true)
+        }
+        while layout.total(indent: indent) > terminal.width {
+            if shrinkWidest(&layout) || cutHeading(&layout, natural.data) { continue }
+            if let index = columns.indices.last(where: { columns[$0].mayGo && layout.widths[$0] != nil }) {
+                layout.widths[index] = nil
+                // What the others gave up for it they have again, as far as there is room.
+                for index in columns.indices where layout.widths[index] != nil {
+                    layout.widths[index] = natural.short[index]
+                }
+                continue
+            }
+            guard let index = columns.indices.last(where: { (layout.widths[$0] ?? 0) > 1 }) else { break }
+            layout.widths[index]? -= 1
+        }
+        return layout
+    }
+
+    /// Widths that are wanted.
+    struct Natural: Equatable {
+        /// By rows and headings, with counts in full.
+        var full: [Int]
+        /// The same with short counts.
+        var short: [Int]
+        /// By the rows alone, with short counts.
+        var data: [Int]
+
+        mutating func note(_ row: [Cell]) {
+            for (index, cell) in row.enumerated() {
+                full[index] = max(full[index], covey.columns(cell.text))
+                let short = covey.columns(cell.short ?? cell.text)
+                self.short[index] = max(self.short[index], short)
+                data[index] = max(data[index], short)
+            }
+        }
+    }
+
+    func natural() -> Natural {
+        let titles = columns.map { covey.columns($0.title) }
+        var natural = Natural(full: titles, short: titles, data: titles.map { _ in 0 })
+        for row in rows { natural.note(row) }
+        return natural
+    }
+
+    /// A heading says less than the counts below it.
+    private func cutHeading(_ layout: inout Layout, _ data: [Int]) -> Bool {
+        let wide = columns.indices.filter { index in
+            guard columns[index].isRight, let width = layout.widths[index] else { return false }
+            return width > max(data[index], Self.leastHeading)
+        }
+        guard let widest = wide.max(by: { layout.widths[$0]! < layout.widths[$1]! }) else { return false }
+        layout.widths[widest]? -= 1
+        return true
+    }
+
+    private func shrinkWidest(_ layout: inout Layout) -> Bool {
+        let shrinkable = columns.indices.filter { index in
+            guard let least = columns[index].least, let width = layout.widths[index] else { return false }
+            return width > least
+        }
+        guard let widest = shrinkable.max(by: { layout.widths[$0]! < layout.widths[$1]! }) else { return false }
+        layout.widths[widest]? -= 1
+        return true
+    }
 }

@@ -8,7 +8,8 @@ struct CheckCommand: ParsableCommand {
         commandName: "check", abstract: "Reads a configuration and prints every fault found, with line and column.",
         discussion: "Exits with 1 if there is one. Notes, which are no faults, go to standard error.")
 
-    @Option(help: ArgumentHelp("The configuration to read.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The configuration to read.", valueName: "file"), completion: .file(extensions: ["toml"]))
     var config: String
 
     @Flag(help: "Print the configuration with every default written out.")

@@ -10,7 +10,9 @@ struct KeyCommand: ParsableCommand {
             commandName: "generate",
             abstract: "Writes 32 random bytes, in hexadecimal, to a new file that only its owner may read.")
 
-        @Argument(help: ArgumentHelp("The file to make; one that is there is left alone.", valueName: "file"))
+        @Argument(
+            help: ArgumentHelp("The file to make; one that is there is left alone.", valueName: "file"),
+            completion: .file())
         var path: String
 
         func run() throws {

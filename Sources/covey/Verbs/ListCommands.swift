@@ -5,6 +5,8 @@ import Model
 private func list(
     _ options: DaemonOptions, _ path: String, asJSON: Bool, empty: String, _ table: ([JSONValue], Milliseconds) -> Table
 ) throws {
+    Progress.begin("waiting for the daemon")
+    defer { Progress.end() }
     let output = Output()
     if asJSON {
         try output.write(options.client.get(path))
@@ -27,7 +29,8 @@ struct DevicesCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try list(daemon, "/v1/devices", asJSON: json, empty: "no devices") { ListText.devices($0, now: $1) }
+        let empty = "no devices: none has spoken yet, or none is configured; [[device]] in the configuration adds one"
+        try list(daemon, "/v1/devices", asJSON: json, empty: empty) { ListText.devices($0, now: $1) }
     }
 }
 
@@ -41,9 +44,8 @@ struct UploadsCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try list(daemon, "/v1/uploads", asJSON: json, empty: "no uploads are configured") {
-            ListText.uploads($0, now: $1)
-        }
+        let empty = "no uploads are configured: readings stay on this disk; [[upload]] in the configuration adds one"
+        try list(daemon, "/v1/uploads", asJSON: json, empty: empty) { uploads, _ in ListText.uploads(uploads) }
     }
 }
 
@@ -59,26 +61,6 @@ struct PeersCommand: ParsableCommand {
     func run() throws {
         try list(daemon, "/v1/peers", asJSON: json, empty: "no peers: this gateway stands alone") { peers, _ in
             ListText.peers(peers)
-        }
-    }
-}
-
-struct LatestCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "latest", abstract: "The newest reading of each series.")
-
-    @Argument(
-        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
-    var globs: [String] = []
-
-    @OptionGroup var daemon: DaemonOptions
-
-    @Flag(help: "Print one JSON array of readings.")
-    var json = false
-
-    func run() throws {
-        try list(daemon, target("/v1/latest", globs: globs), asJSON: json, empty: "no readings") {
-            ListText.latest($0, now: $1)
         }
     }
 }

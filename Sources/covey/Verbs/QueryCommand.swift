@@ -11,7 +11,8 @@ struct QueryCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.")
+        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.",
+        completion: Completion.series)
     var globs: [String] = []
 
     @Option(help: ArgumentHelp("From this time on, itself included.", valueName: "time"))
@@ -23,11 +24,14 @@ struct QueryCommand: ParsableCommand {
     @Option(help: ArgumentHelp("At most so many readings, the newest of the range.", valueName: "n"))
     var limit: Int?
 
-    @Option(help: "table, json (one array), csv, or line (InfluxDB line protocol).")
+    @Option(
+        help: "table, json (one array), csv, or line (InfluxDB line protocol).",
+        completion: .list(ReadingFormat.allValueStrings))
     var format = ReadingFormat.table
 
     @Option(
-        help: ArgumentHelp("Read the ring of a stopped gateway in its data_dir, without a daemon.", valueName: "dir"))
+        help: ArgumentHelp("Read the ring of a stopped gateway in its data_dir, without a daemon.", valueName: "dir"),
+        completion: .directory)
     var dataDir: String?
 
     @OptionGroup var daemon: DaemonOptions
@@ -40,19 +44,21 @@ struct QueryCommand: ParsableCommand {
     }
 
     func run() throws {
-        let request = try request(now: .now)
-        var printer = ReadingPrinter(format, to: Output(), terminal: .current)
+        let now = Milliseconds.now
+        let request = try request(now: now)
+        var printer = ReadingPrinter(format, to: Output(), terminal: .current, now: now)
+        defer { Progress.end() }
         do {
-            if let dataDir {
-                let ring = try StoppedRing(directory: dataDir)
-                ring.findings.forEach(tell)
-                try printer.begin()
-                try ring.read(request) { try printer.take($0) }
-            } else {
-                try daemon.client.lines(request.target, begin: { try printer.begin() }, line: { try printer.take($0) })
+            let source: any ReadingSource = try dataDir.map { try StoppedRing(directory: $0) } ?? daemon.client
+            try source.read(request, begin: { try printer.begin() }) { line in
+                try printer.take(line)
+                Progress.say { source.progress(printer, request, now: now) }
             }
+            Progress.end()
             try printer.end()
+            if printer.count == 0, printer.failure == nil { try tellNothing(request, source) }
         } catch let failure as Failure {
+            Progress.end()
             // What came before stays whole: the array is closed, then the failure is told.
             try printer.end()
             throw printer.failure ?? failure
@@ -63,8 +69,66 @@ struct QueryCommand: ParsableCommand {
     private func request(now: Milliseconds) throws -> QueryRequest {
         let since = try since.map { try Milliseconds.moment($0, now: now) }
         let until = try until.map { try Milliseconds.moment($0, now: now) }
-        if let since, let until, since >= until { throw Failure(.wrongCall, "--since is not before --until") }
+        if let since, let until, since >= until {
+            let times = [since, until].map { LocalTime($0).full }
+            throw Failure(.wrongCall, "--since (\(times[0])) is not before --until (\(times[1])); is one the other?")
+        }
+        if let since, since > now {
+            throw Failure(.wrongCall, "--since (\(LocalTime(since).full)) is in the future, where no reading is")
+        }
         return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit)
+    }
+
+    /// Nothing was found: the call was wrong where nothing could be found; else it is an answer as good as any.
+    private func tellNothing(_ request: QueryRequest, _ source: any ReadingSource) throws {
+        let complaints = try source.names().complaints(about: globs)
+        if !complaints.isEmpty, complaints.count == globs.count {
+            throw Failure(.wrongCall, complaints.joined(separator: "; "))
+        }
+        if let until = request.until, let oldest = try source.oldest(), until <= oldest {
+            throw Failure(
+                .wrongCall,
+                "--until (\(LocalTime(until).full)) is before the oldest reading held (\(LocalTime(oldest).full))")
+        }
+        if format == .table {
+            tell(request.since == nil && request.until == nil ? "no readings" : "no readings in that time")
+        }
+        complaints.forEach(tell)
+    }
+}
+
+/// Where a query's readings come from.
+protocol ReadingSource {
+    /// Calls `begin` once there is an answer, then `line` with the JSON of each reading, oldest first, and of what is told beside them.
+    func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws
+    /// What can be asked for.
+    func names() throws -> KnownNames
+    /// The time of the oldest reading held; `nil` where there is none, or it is not known.
+    func oldest() throws -> Milliseconds?
+    /// How far a query is, in words.
+    func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String
+}
+
+extension DaemonClient: ReadingSource {
+    func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws {
+        Progress.begin("waiting for the daemon")
+        try lines(request.target, begin: begin, line: line)
+    }
+
+    func names() throws -> KnownNames { try KnownNames(self) }
+
+    func oldest() throws -> Milliseconds? {
+        try document("/v1/status")["ring"]?["oldest_t"]?.integer.map(Milliseconds.init)
+    }
+
+    func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String {
+        var text = "\(grouped(printer.count)) readings"
+        guard let reached = printer.reached else { return text }
+        text += ", at \(LocalTime(reached).brief(now: now))"
+        guard let since = request.since else { return text }
+        let span = (request.until ?? now).rawValue - since.rawValue
+        let part = Double(reached.rawValue - since.rawValue) / Double(max(span, 1))
+        return text + " (\(Int(min(max(part, 0), 1) * 100)) %)"
     }
 }
 

@@ -13,7 +13,9 @@ struct StatusCommand: ParsableCommand {
     var json = false
 
     func run() throws {
+        Progress.begin("waiting for the daemon")
         let bytes = try daemon.client.get("/v1/status")
+        Progress.end()
         guard let status = JSONValue(bytes) else {
             throw Failure(.noDaemon, "what answers at the socket is no covey daemon")
         }

@@ -1,0 +1,105 @@
+import Model
+
+extension StatusText {
+    /// Devices whose losses are listed; the rest is a matter for `covey devices`.
+    private static let lossyShown = 8
+
+    mutating func ledger() {
+        let ledger = status["ledger"]
+        section("Readings")
+        let words = ["received", "waiting", "stored", "duplicate", "rejected", "dropped"]
+        var table = Table(words.map { .right($0.uppercased()) }, indent: 2)
+        table.rows.append(
+            words.map { Cell(count: total(ledger?[$0]), isLoss: $0 == "rejected" || $0 == "dropped") })
+        add(table)
+        for word in ["rejected", "dropped"] where !(ledger?[word]?.members ?? []).isEmpty {
+            paragraph(word + ": " + plain(ledger?[word]))
+        }
+        lossyStreams(ledger?["streams"]?.elements ?? [])
+    }
+
+    private mutating func lossyStreams(_ streams: [JSONValue]) {
+        let lossy = streams.filter { (total($0["rejected"]) ?? 0) &+ (total($0["dropped"]) ?? 0) > 0 }
+        for stream in lossy.prefix(Self.lossyShown) {
+            let losses = ["rejected", "dropped"].filter { (total(stream[$0]) ?? 0) > 0 }
+                .map { "\($0) \(stream[$0]?.members.isEmpty == false ? plain(stream[$0]) : count(stream[$0]))" }
+            paragraph("\(plain(stream["device"])): " + losses.joined(separator: "; "))
+        }
+        if lossy.count > Self.lossyShown {
+            paragraph("and \(lossy.count - Self.lossyShown) devices more: covey devices")
+        }
+    }
+
+    mutating func sinks() {
+        let sinks = status["ledger"]?["sinks"]?.members ?? []
+        guard !sinks.isEmpty else { return }
+        section("Sinks")
+        let words = ["stored", "uploaded", "pending", "refused", "evicted", "damaged"]
+        let losses = ["refused", "evicted", "damaged"]
+        var table = Table([.left("SINK", least: 12)] + words.map { .right($0.uppercased()) }, indent: 2)
+        for sink in sinks {
+            table.rows.append(
+                [Cell(sink.name)]
+                    + words.map { Cell(count: total(sink.value[$0]), isLoss: losses.contains($0)) })
+        }
+        add(table)
+    }
+
+    mutating func uploads() {
+        let uploads = status["uploads"]?.elements ?? []
+        guard !uploads.isEmpty else { return }
+        section("Uploads")
+        add(ListText.uploads(uploads, indent: 2))
+    }
+
+    mutating func links() {
+        let brokers = status["brokers"]?.elements ?? []
+        if !brokers.isEmpty {
+            section("Brokers")
+            var table = Table(
+                [
+                    .left("BROKER", least: 12), .left("STATE", least: 9), .right("RECEIVED"),
+                    .left("ERROR", least: 12, mayGo: true),
+                ], indent: 2)
+            for broker in brokers {
+                table.rows.append([
+                    Cell(plain(broker["name"])), Cell(state: plain(broker["state"])),
+                    Cell(count: total(broker["received"])), Cell(broker["error"]?.string ?? ""),
+                ])
+            }
+            add(table)
+        }
+        let peers = status["peers"]?.elements ?? []
+        guard !peers.isEmpty else { return }
+        section("Peers")
+        add(ListText.peers(peers, indent: 2))
+    }
+
+    mutating func ring() {
+        let ring = status["ring"]
+        section("Ring")
+        let oldest = ring?["oldest_t"]?.integer.map { LocalTime.ago(Milliseconds($0), now: now) } ?? "–"
+        var parts = [
+            "\(plain(ring?["segments"])) segments, \(plain(ring?["free"])) free",
+            "\(plain(ring?["readings"])) readings",
+            "oldest \(oldest)",
+            "\(ring?["bytes_written"]?.integer.map { ByteCount($0).description } ?? "–") written",
+        ]
+        for word in ["damaged", "retired"] where (total(ring?[word]) ?? 0) > 0 {
+            parts.append("\(count(ring?[word])) \(word)")
+        }
+        paragraph(parts.joined(separator: ", "))
+        switch ring?["memory_only"] {
+        case .flag(true)?: paragraph("in memory only: nothing reaches the disk")
+        case .text(let reason)?: paragraph("in memory only: \(reason)")
+        default: break
+        }
+        for sentence in ring?["recovery"]?.elements ?? [] { paragraph(sentence.plain) }
+    }
+
+    mutating func tree() {
+        guard let root = status["tree"], !root.members.isEmpty else { return }
+        section(nil)
+        add(TreeText(root).table)
+    }
+}
