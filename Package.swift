@@ -130,7 +130,7 @@ let package = Package(
         tests("ControlAPITests", ["ControlAPI", "Model", "TestKit"]),
         tests(
             "CommandLineTests",
-            ["CCovey", "ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit", "covey"]),
+            ["ControlAPI", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit", "covey"]),
         tests(
             "GatewayTests",
             [

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
 import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
 import KeyValue
 
 /// A store's file that could not be used. Nothing is deleted: a person may find in it what the program could not.

@@ -1,4 +1,3 @@
-import CCovey
 import Glibc
 import TestKit
 import Testing
@@ -38,33 +37,14 @@ final class Running: @unchecked Sendable {
     init(_ arguments: [String], environment: [String: String] = [:], columns: Int? = nil) throws {
         let (output, childOutput) = try columns.map(Self.terminal) ?? Self.pipe()
         let (errors, childErrors) = try Self.pipe()
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, childOutput, 1)
-        posix_spawn_file_actions_adddup2(&actions, childErrors, 2)
-        // Sockets of other tests must not live on in this child.
-        _ = covey_spawn_close_from(&actions, 3)
-        // The pool's threads block signals, and a child would inherit that.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        defer {
+            close(childOutput)
+            close(childErrors)
+        }
         var variables = ["TZ": "<+0545>-5:45", "PATH": "/usr/bin:/bin", "TERM": "xterm"]
         variables.merge(environment) { $1 }
-        let list = variables.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        let words = ([Child.program] + arguments).map { strdup($0) } + [nil]
-        defer { (list + words).forEach { free($0) } }
-        var id = pid_t()
-        let result = posix_spawn(&id, Child.program, &actions, &attributes, words, list)
-        close(childOutput)
-        close(childErrors)
-        try #require(result == 0, "\(Child.program) does not start: \(String(cString: strerror(result)))")
-        self.id = id
+        id = try spawn(
+            Child.program, arguments, environment: variables, output: childOutput, errors: childErrors)
         self.output = output
         self.errors = errors
     }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
 import Glibc
-#elseif canImport(Musl)
-import Musl
-#endif
 
 /// Paths, and the little that is asked of the file system while a configuration is read.
 enum Paths {
@@ -63,11 +59,7 @@ enum Paths {
 
     private static func systemRead(_ descriptor: Int32, _ buffer: inout [UInt8]) -> Int {
         buffer.withUnsafeMutableBytes { bytes in
-            #if canImport(Glibc)
             Glibc.read(descriptor, bytes.baseAddress, bytes.count)
-            #elseif canImport(Musl)
-            Musl.read(descriptor, bytes.baseAddress, bytes.count)
-            #endif
         }
     }
 

@@ -1,15 +1,5 @@
-import CCovey
 package import Glibc
 import Threads
-
-/// Why a program could not be started, or ended when it should not.
-package struct ChildFailure: Error, CustomStringConvertible {
-    package let description: String
-
-    package init(description: String) {
-        self.description = description
-    }
-}
 
 /// A program of its own, whose output is followed line by line, so that a test can wait for what it says and for its
 /// end. It is killed when nobody holds it any more.
@@ -29,13 +19,13 @@ package final class ChildProcess: Sendable {
         var ends: [Int32] = [-1, -1]
         // Closed in other children from the beginning, or they would keep this log open.
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw Self.failure("socketpair") }
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw ChildFailure("socketpair", errno) }
         let (output, input) = (ends[0], ends[1])
         let (record, isStarted) = (ChildRecord(), Semaphore())
         // A child may have asked the kernel to kill it when the thread that started it ends: this one lasts as long as
         // the child.
         startThread {
-            let process = Result { try Self.spawn(program, arguments, output: input) }
+            let process = Result { try spawn(program, arguments, output: input, errors: input) }
             _ = close(input)
             record.started(process)
             isStarted.post()
@@ -78,31 +68,6 @@ package final class ChildProcess: Sendable {
     /// The lines of its log so far.
     package var log: [String] { record.lines }
 
-    private static func spawn(_ program: String, _ arguments: [String], output: Int32) throws -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, output, 2)
-        // Sockets of other tests must not live on in this child.
-        _ = covey_spawn_close_from(&actions, 3)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // This thread takes no signals, and a child would inherit that.
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        // A group of its own: Ctrl-C is for the one who started it, who then ends it in order.
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
-        var words = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { words.forEach { free($0) } }
-        var process: pid_t = 0
-        let result = posix_spawn(&process, program, &actions, &attributes, &words, environ)
-        guard result == 0 else { throw failure(program, result) }
-        return process
-    }
-
     /// Reads its log until it ends, then reaps it.
     private static func follow(_ process: pid_t, _ output: Int32, _ record: ChildRecord) {
         var rest: [UInt8] = []
@@ -117,9 +82,5 @@ package final class ChildProcess: Sendable {
         _ = waitpid(process, &status, 0)
         let signal = status & 0x7F
         record.ended(signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: signal))
-    }
-
-    private static func failure(_ what: String, _ code: Int32 = errno) -> ChildFailure {
-        ChildFailure(description: "\(what): \(String(cString: strerror(code)))")
     }
 }
