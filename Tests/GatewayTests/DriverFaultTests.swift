@@ -78,7 +78,7 @@ struct DriverFaultTests {
         let tail = try ChildProcess(
             Site.program, ["tail", "probe", "tide", "--json", "--socket", site.directory + "/covey.sock"])
         #expect(await tail.waitForLog(containing: "\"device\":\"tide\""))
-        await site.receiver.waitForReadings(1)
+        while !site.receiver.readings().contains(where: { $0.device == "tide" }) { await Task.yield() }
         let publisher = CountingPublisher(port: site.broker.port, clientID: "probe")
         let clock = ContinuousClock()
         var latencies: [Duration] = []
