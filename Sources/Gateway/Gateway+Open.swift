@@ -58,6 +58,8 @@ private struct Assembly {
 
     func make(transport: HTTPTransport, seed: UInt64) async throws -> Gateway.Parts {
         let log = LimitedLog(logger: logger, clock: clock)
+        let instruments = Instruments(
+            brokers: configuration.brokers.map(\.name), sinks: configuration.uploads.map(\.name))
         let tails = TailHub()
         let publishLinks = configuration.brokers.filter(needsPublisher).map {
             (name: $0.name, link: publisher($0, seed: seed))
@@ -70,7 +72,7 @@ private struct Assembly {
         let queues = configuration.uploads.map { _ in
             Mailbox<GatewayActor.SendOrder>(capacity: 2 * Limits.chunksInFlight, overflow: .refuse)
         }
-        let outlets = outlets(queues, topics, tails)
+        let outlets = outlets(queues, topics, tails, instruments)
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets)
 
         let directory = DeviceDirectory()
@@ -80,20 +82,23 @@ private struct Assembly {
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
         let ingestLinks = try configuration.brokers.compactMap { broker in
-            try ingest(broker, seed: seed, directory, roster, gateway, discovery, contact, log).map {
+            try ingest(broker, seed: seed, directory, roster, gateway, discovery, contact, log, instruments).map {
                 (name: broker.name, link: $0)
             }
         }
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
         let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
             SinkRunner(
-                index: index, sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
-                orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads)
+                index: index, label: pair.0.name,
+                sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
+                orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads,
+                clock: clock, instruments: instruments)
         }
         await gateway.begin(directives)
         return Gateway.Parts(
             name: name, node: storage.node, clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
             gateway: gateway, directory: directory, roster: roster, store: storage.store, tails: tails, log: log,
+            instruments: instruments,
             ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
             intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
             firstContact: contact, findings: storage.findings)
@@ -120,7 +125,8 @@ private struct Assembly {
     }
 
     private func outlets(
-        _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub
+        _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub,
+        _ instruments: Instruments
     ) -> GatewayActor.Outlets {
         let logger = logger
         let (node, name) = (storage.node, name)
@@ -139,7 +145,8 @@ private struct Assembly {
                 case .warning: logger.warning("\(report.text)")
                 case .error: logger.error("\(report.text)")
                 }
-            })
+            },
+            committed: { instruments.committed($0, in: $1) })
     }
 
     // MARK: Devices
@@ -201,7 +208,8 @@ private struct Assembly {
     /// The link that reads a broker's devices; `nil` where it has none.
     private func ingest(
         _ broker: BrokerConfiguration, seed: UInt64, _ directory: DeviceDirectory, _ roster: DeviceRoster,
-        _ gateway: GatewayActor, _ discovery: Discovery, _ contact: FirstContact, _ log: LimitedLog
+        _ gateway: GatewayActor, _ discovery: Discovery, _ contact: FirstContact, _ log: LimitedLog,
+        _ instruments: Instruments
     ) throws -> IngestLink? {
         var routes: [BrokerFeed.Route] = []
         for device in configuration.devices {
@@ -223,17 +231,19 @@ private struct Assembly {
         return IngestLink(
             settings: broker.settings(commitWindow: window),
             filters: Set(routes.map(\.topic.filter.subscription)).sorted(),
-            seed: seed, events: linkEvents(broker.name, contact) { feed.sessionLost() },
+            seed: seed, events: linkEvents(broker.name, contact, instruments) { feed.sessionLost() },
             deliver: { await feed.deliver($0) })
     }
 
     private func linkEvents(
-        _ name: String, _ contact: FirstContact? = nil, sessionLost: @escaping @Sendable () -> Void = {}
+        _ name: String, _ contact: FirstContact? = nil, _ instruments: Instruments? = nil,
+        sessionLost: @escaping @Sendable () -> Void = {}
     ) -> @Sendable (LinkEvent) -> Void {
         let logger = logger
         return { event in
             switch event {
-            case .connecting, .batch: break
+            case .connecting: break
+            case .batch(let count, _, let window, _): instruments?.acknowledged(count, of: name, window: window)
             case .connected(let sessionPresent, let version):
                 logger.notice("broker \(name): connected (\(version)\(sessionPresent ? ", session resumed" : ""))")
                 if !sessionPresent { sessionLost() }

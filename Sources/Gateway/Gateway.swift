@@ -34,6 +34,7 @@ package final class Gateway: Sendable {
         let store: any KeyValueStore
         let tails: TailHub
         let log: LimitedLog
+        let instruments: Instruments
         let ingestLinks: [(name: String, link: IngestLink)]
         let publishLinks: [(name: String, link: PublishLink)]
         let sinks: [SinkRunner]

@@ -49,6 +49,9 @@ final class Intake: Sendable {
         _ = bell.offer(())
     }
 
+    /// Samples of all drivers that wait for their turn.
+    var waiting: UInt64 { state.withLock { $0.mailboxes.values.reduce(0) { $0 + $1.counts.waiting } } }
+
     /// The supervised pump: device by device, a turn each.
     func run(_ context: ChildContext) async throws {
         var dropped: [DeviceID: UInt64] = [:]

@@ -14,14 +14,17 @@ package final class PrometheusExporter: MetricsFactory {
         package let buckets: [Double]
 
         package init(_ help: String, buckets: [Double] = []) {
-            precondition(zip(buckets, buckets.dropFirst()).allSatisfy { $0 < $1 }, "buckets that do not ascend: \(buckets)")
+            precondition(
+                zip(buckets, buckets.dropFirst()).allSatisfy { $0 < $1 }, "buckets that do not ascend: \(buckets)")
             self.help = help
             self.buckets = buckets
         }
     }
 
     /// From half a millisecond (a sync of good flash) to ten seconds (a card that hangs).
-    package static let durationBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+    package static let durationBuckets = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    ]
     package static let sizeBuckets: [Double] = [1, 4, 16, 64, 256, 1024, 4096, 16_384]
 
     private enum Cell: Sendable {

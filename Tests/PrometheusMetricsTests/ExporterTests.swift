@@ -131,7 +131,8 @@ struct ExporterTests {
         Counter(label: "n", factory: exporter).increment()
         FloatingPointCounter(label: "n", factory: exporter).increment(by: 1)
         let page = try PrometheusPage(page(exporter))
-        #expect(page.families.map(\.name) == ["covey_metrics_dropped_series", "n_total", "t_seconds", "u_seconds_sum", "x"])
+        #expect(
+            page.families.map(\.name) == ["covey_metrics_dropped_series", "n_total", "t_seconds", "u_seconds_sum", "x"])
         #expect(page["covey_metrics_dropped_series"]?.samples.first?.value == 4)
     }
 
@@ -174,7 +175,9 @@ struct ExporterTests {
         #expect(page["t_seconds"]?.samples.last?.value == Double(tasks * rounds))
     }
 
-    @Test("Written values read back exactly", arguments: [0, -0.0, 1, 1e15, 1e300, Double.leastNonzeroMagnitude, 0.1, -2.5, .infinity, -.infinity])
+    @Test(
+        "Written values read back exactly",
+        arguments: [0, -0.0, 1, 1e15, 1e300, Double.leastNonzeroMagnitude, 0.1, -2.5, .infinity, -.infinity])
     func values(value: Double) throws {
         var text = PrometheusText()
         text.gauge("v", "A value.", value)
