@@ -135,7 +135,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Devices", "Environment", "Gateway", "Model", "Supervision", "TestKit", "TOMLConfiguration", "covey",
+                "Devices", "Environment", "Gateway", "Model", "Supervision", "SupervisionCore", "TestKit",
+                "TOMLConfiguration", "covey",
                 logging,
             ]),
     ],

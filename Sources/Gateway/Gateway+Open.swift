@@ -30,14 +30,16 @@ extension Gateway {
         let socket = configuration.api.socket
         if let slash = socket.lastIndex(of: "/") { try? File.makeDirectory(String(socket[..<slash])) }
         let lock = try InstanceLock(directory: configuration.gateway.dataDirectory)
+        let clock = SystemClock(trust: configuration.gateway.clock.rule)
+        let log = LimitedLog(logger: logger, clock: clock)
+        let logger = log.logger
         var random = SystemRandomNumberGenerator()
         let storage = try await Storage.open(configuration, random: &random)
         for finding in storage.findings { logger.warning("\(finding)") }
 
-        let clock = SystemClock(trust: configuration.gateway.clock.rule)
         let threads = try StorageThreads()
         let assembly = Assembly(
-            configuration: configuration, storage: storage, clock: clock, threads: threads, logger: logger)
+            configuration: configuration, storage: storage, clock: clock, threads: threads, log: log)
         let transport = HTTPTransport()
         let parts = try await assembly.make(transport: transport, seed: random.next())
         return Gateway(
@@ -52,12 +54,11 @@ private struct Assembly {
     let storage: Storage
     let clock: SystemClock
     let threads: StorageThreads
-    let logger: Logger
+    let log: LimitedLog
 
     private var name: String { configuration.gateway.name }
 
     func make(transport: HTTPTransport, seed: UInt64) async throws -> Gateway.Parts {
-        let log = LimitedLog(logger: logger, clock: clock)
         let instruments = Instruments(
             brokers: configuration.brokers.map(\.name), sinks: configuration.uploads.map(\.name))
         let tails = TailHub()
@@ -77,12 +78,12 @@ private struct Assembly {
 
         let directory = DeviceDirectory()
         let roster = DeviceRoster()
-        let discovery = Discovery(store: storage.store, logger: logger)
+        let discovery = Discovery(store: storage.store, log: log)
         let contact = FirstContact(filters: subscriptions)
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
         let ingestLinks = try configuration.brokers.compactMap { broker in
-            try ingest(broker, seed: seed, directory, roster, gateway, discovery, contact, log, instruments).map {
+            try ingest(broker, seed: seed, directory, roster, gateway, discovery, contact, instruments).map {
                 (name: broker.name, link: $0)
             }
         }
@@ -128,7 +129,7 @@ private struct Assembly {
         _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub,
         _ instruments: Instruments
     ) -> GatewayActor.Outlets {
-        let logger = logger
+        let log = log
         let (node, name) = (storage.node, name)
         return GatewayActor.Outlets(
             send: { queues[$0].offer($1) == nil },
@@ -139,13 +140,7 @@ private struct Assembly {
                     tails.publish(stored.reading.series) { stored.line(gateway: name, node: node, clock: clock) }
                 }
             },
-            report: { report in
-                switch report.severity {
-                case .notice: logger.notice("\(report.text)")
-                case .warning: logger.warning("\(report.text)")
-                case .error: logger.error("\(report.text)")
-                }
-            },
+            report: { log.report($0) },
             committed: { instruments.committed($0, in: $1) })
     }
 
@@ -174,7 +169,7 @@ private struct Assembly {
                     now: clock.now)
             }
         } catch {
-            logger.warning(
+            log.logger.warning(
                 "the devices of earlier runs cannot be read; they appear again as they speak: \(error.message)")
         }
     }
@@ -208,8 +203,7 @@ private struct Assembly {
     /// The link that reads a broker's devices; `nil` where it has none.
     private func ingest(
         _ broker: BrokerConfiguration, seed: UInt64, _ directory: DeviceDirectory, _ roster: DeviceRoster,
-        _ gateway: GatewayActor, _ discovery: Discovery, _ contact: FirstContact, _ log: LimitedLog,
-        _ instruments: Instruments
+        _ gateway: GatewayActor, _ discovery: Discovery, _ contact: FirstContact, _ instruments: Instruments
     ) throws -> IngestLink? {
         var routes: [BrokerFeed.Route] = []
         for device in configuration.devices {
@@ -239,24 +233,34 @@ private struct Assembly {
         _ name: String, _ contact: FirstContact? = nil, _ instruments: Instruments? = nil,
         sessionLost: @escaping @Sendable () -> Void = {}
     ) -> @Sendable (LinkEvent) -> Void {
-        let logger = logger
+        let log = log
         return { event in
             switch event {
             case .connecting: break
             case .batch(let count, _, let window, _): instruments?.acknowledged(count, of: name, window: window)
             case .connected(let sessionPresent, let version):
-                logger.notice("broker \(name): connected (\(version)\(sessionPresent ? ", session resumed" : ""))")
+                log.line(
+                    .notice, source: "broker \(name) connected", burst: 2,
+                    "broker \(name): connected (\(version)\(sessionPresent ? ", session resumed" : ""))")
                 if !sessionPresent { sessionLost() }
             case .disconnected(let failure, let retry):
-                logger.warning("broker \(name): \(failure.message); next try in \(retry.text)")
+                log.line(
+                    .warning, source: "broker \(name) disconnected", burst: 2,
+                    "broker \(name): \(failure.message); next try in \(retry.text)")
             case .subscribed(let filter, let qos):
-                logger.info("broker \(name): subscribed to \(filter) at QoS \(qos)")
+                log.line(
+                    .info, source: "broker \(name) subscribed \(filter)",
+                    "broker \(name): subscribed to \(filter) at QoS \(qos)")
                 contact?.answered("\(name) \(filter)")
             case .refused(let filter, let reason):
-                logger.error("broker \(name) refuses \(filter): \(reason)")
+                log.line(
+                    .error, source: "broker \(name) refuses \(filter)", "broker \(name) refuses \(filter): \(reason)")
                 contact?.answered("\(name) \(filter)")
-            case .silent(let duration): logger.warning("broker \(name): connected, but silent for \(duration.text)")
-            case .heard: logger.notice("broker \(name): messages come again")
+            case .silent(let duration):
+                log.line(
+                    .warning, source: "broker \(name) silent",
+                    "broker \(name): connected, but silent for \(duration.text)")
+            case .heard: log.line(.notice, source: "broker \(name) heard", "broker \(name): messages come again")
             }
         }
     }

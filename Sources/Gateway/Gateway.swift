@@ -74,11 +74,11 @@ package final class Gateway: Sendable {
 
     /// Serves until the task is cancelled, then commits what is left and returns. Throws where the gateway had to give up.
     package func run() async throws {
-        let logger = logger
+        let log = parts.log
         let manager = ServiceManager()
         let seed = UInt64.random(in: .min ... .max)
         let supervisor = Supervisor(
-            "covey", clock: parts.clock, seed: seed, events: { logger.log(level: $0.level, "\($0)") }, children: [])
+            "covey", clock: parts.clock, seed: seed, events: { log.supervision($0) }, children: [])
         await restoreLatest()
         for spec in children(supervisor, manager) { try await supervisor.add(spec) }
         do {
@@ -144,16 +144,5 @@ package final class Gateway: Sendable {
         Housekeeper(
             parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager,
             logger: logger)
-    }
-}
-
-extension SupervisionEvent {
-    var level: Logger.Level {
-        switch severity {
-        case .debug: .debug
-        case .info: .info
-        case .warning: .warning
-        case .error: .error
-        }
     }
 }

@@ -44,7 +44,7 @@ struct GatewaySurface: ControlSurface {
         queues.append(("discovery", parts.discovery.finds.counts.waiting))
         return MetricsPage(
             status: await document(links), links: links, queues: queues, process: ProcessFacts.read(),
-            instruments: parts.instruments
+            instruments: parts.instruments, log: parts.log.counts
         ).bytes
     }
 
@@ -102,7 +102,8 @@ struct GatewaySurface: ControlSurface {
         return LineStream { try await pages.next() }
     }
 
-    private func document() async -> StatusDocument {
+    /// How the gateway is now.
+    func document() async -> StatusDocument {
         await document(parts.ingestLinks.map { (name: $0.name, status: $0.link.status) })
     }
 

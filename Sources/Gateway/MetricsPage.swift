@@ -1,5 +1,6 @@
 import Environment
 import GatewayCore
+import Logging
 import MQTTLink
 import Model
 import Posix
@@ -17,6 +18,7 @@ struct MetricsPage: Sendable {
     let queues: [(name: String, waiting: UInt64)]
     let process: ProcessFacts
     let instruments: Instruments
+    let log: (written: [Logger.Level: UInt64], bySource: UInt64, byCeiling: UInt64)
 
     /// What stands for the devices that have no lines of their own.
     private static let others = "(others)"
@@ -33,6 +35,16 @@ struct MetricsPage: Sendable {
         writeProcess(&text)
         for queue in queues {
             text.gauge("covey_queue_waiting", "Elements in a queue.", queue.waiting, [("queue", queue.name)])
+        }
+        for level in Logger.Level.allCases {
+            text.counter(
+                "covey_log_lines_total", "Log lines written.", log.written[level, default: 0],
+                [("level", level.rawValue)])
+        }
+        for (limit, count) in [("source", log.bySource), ("ceiling", log.byCeiling)] {
+            text.counter(
+                "covey_log_lines_suppressed_total", "Log lines that were held back, to be told in one.", count,
+                [("by", limit)])
         }
         instruments.exporter.write(into: &text)
         return text.bytes
