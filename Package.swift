@@ -31,6 +31,7 @@ let nio: [Target.Dependency] = [
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle: [Target.Dependency] = [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -44,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
@@ -70,6 +72,7 @@ let package = Package(
         floor("Supervision", ["Environment", "Model", "SupervisionCore", "Threads"]),
         floor("RingLog", ["Environment", "LogFormat", "Model"]),
         floor("KeyValue"),
+        floor("PrometheusMetrics", [metrics]),
         floor("Devices", ["Environment", "Model"]),
         floor("Sinks", ["Environment", "Model"]),
         floor("GatewayCore", ["Environment", "LogFormat", "Model", "RingLog", "Sinks"]),
@@ -89,8 +92,9 @@ let package = Package(
             "Gateway",
             [
                 "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks", "KeyValue",
-                "LocalSinks", "LogFormat", "MQTTLink", "Model", "Posix", "RingLog", "SQLiteStore", "Sinks",
-                "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads", logging,
+                "LocalSinks", "LogFormat", "MQTTLink", "Model", "Posix", "PrometheusMetrics", "RingLog", "SQLiteStore",
+                "Sinks",
+                "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads", logging, metrics,
             ]),
 
         // Floor 6: programs
@@ -119,6 +123,7 @@ let package = Package(
         tests("DevicesTests", ["Devices", "Environment", "Model"]),
         tests("SinksTests", ["Environment", "Model", "Sinks"]),
         tests("GatewayCoreTests", ["Environment", "GatewayCore", "LogFormat", "Model", "RingLog", "Sinks", "TestKit"]),
+        tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),
         tests("GPIODriverTests", ["Environment", "GPIODriver", "Model"]),
@@ -134,7 +139,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Devices", "Environment", "Gateway", "Model", "Supervision", "TestKit", "TOMLConfiguration", "covey",
+                "Devices", "Environment", "Gateway", "Model", "Supervision", "SupervisionCore", "TestKit",
+                "TOMLConfiguration", "covey",
                 logging,
             ]),
     ],

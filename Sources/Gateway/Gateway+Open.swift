@@ -31,14 +31,16 @@ extension Gateway {
         let socket = configuration.api.socket
         if let slash = socket.lastIndex(of: "/") { try? File.makeDirectory(String(socket[..<slash])) }
         let lock = try InstanceLock(directory: configuration.gateway.dataDirectory)
+        let clock = SystemClock(trust: configuration.gateway.clock.rule)
+        let log = LimitedLog(logger: logger, clock: clock)
+        let logger = log.logger
         var random = SystemRandomNumberGenerator()
         let storage = try await Storage.open(configuration, random: &random)
         for finding in storage.findings { logger.warning("\(finding)") }
 
-        let clock = SystemClock(trust: configuration.gateway.clock.rule)
         let threads = try StorageThreads()
         let assembly = Assembly(
-            configuration: configuration, storage: storage, clock: clock, threads: threads, logger: logger)
+            configuration: configuration, storage: storage, clock: clock, threads: threads, log: log)
         let transport = HTTPTransport()
         let parts = try await assembly.make(transport: transport, seed: random.next())
         return Gateway(
@@ -53,12 +55,13 @@ private struct Assembly {
     let storage: Storage
     let clock: SystemClock
     let threads: StorageThreads
-    let logger: Logger
+    let log: LimitedLog
 
     private var name: String { configuration.gateway.name }
 
     func make(transport: HTTPTransport, seed: UInt64) async throws -> Gateway.Parts {
-        let log = LimitedLog(logger: logger, clock: clock)
+        let instruments = Instruments(
+            brokers: configuration.brokers.map(\.name), sinks: configuration.uploads.map(\.name))
         let tails = TailHub()
         let publishLinks = configuration.publishingBrokers.map { (name: $0.name, link: publisher($0, seed: seed)) }
         let topics = LocalTopics(
@@ -69,32 +72,35 @@ private struct Assembly {
         let queues = configuration.uploads.map { _ in
             Mailbox<GatewayActor.SendOrder>(capacity: 2 * Limits.chunksInFlight, overflow: .refuse)
         }
-        let outlets = outlets(queues, topics, tails)
+        let outlets = outlets(queues, topics, tails, instruments)
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets)
 
         let directory = DeviceDirectory()
         let roster = DeviceRoster()
-        let discovery = Discovery(store: storage.store, logger: logger)
+        let discovery = Discovery(store: storage.store, log: log)
         let contact = FirstContact(filters: subscriptions)
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
         let ingestLinks = try await IngestLinks(
-            configuration, SubscriptionMemory(store: storage.store, logger: logger),
+            configuration, SubscriptionMemory(store: storage.store, logger: log.logger),
             IngestLinks.Surroundings(
                 seed: seed, roster: roster, directory: directory, gateway: gateway, clock: clock,
                 ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) },
-                events: { linkEvents($0, contact, sessionLost: $1) }))
+                events: { linkEvents($0, contact, instruments, sessionLost: $1) }))
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
         let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
             SinkRunner(
-                index: index, sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
-                orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads)
+                index: index, label: pair.0.name,
+                sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
+                orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads,
+                clock: clock, instruments: instruments)
         }
         await gateway.begin(directives)
         return Gateway.Parts(
             name: name, live: LiveConfiguration(configuration, since: clock.stamp.wall), node: storage.node,
             clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
             gateway: gateway, directory: directory, roster: roster, store: storage.store, tails: tails, log: log,
+            instruments: instruments,
             ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
             intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
             firstContact: contact, findings: storage.findings)
@@ -121,9 +127,10 @@ private struct Assembly {
     }
 
     private func outlets(
-        _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub
+        _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub,
+        _ instruments: Instruments
     ) -> GatewayActor.Outlets {
-        let logger = logger
+        let log = log
         let (node, name) = (storage.node, name)
         return GatewayActor.Outlets(
             send: { queues[$0].offer($1) == nil },
@@ -134,13 +141,8 @@ private struct Assembly {
                     tails.publish(stored.reading.series) { stored.line(gateway: name, node: node, clock: clock) }
                 }
             },
-            report: { report in
-                switch report.severity {
-                case .notice: logger.notice("\(report.text)")
-                case .warning: logger.warning("\(report.text)")
-                case .error: logger.error("\(report.text)")
-                }
-            })
+            report: { log.report($0) },
+            committed: { instruments.committed($0, in: $1) })
     }
 
     // MARK: Devices
@@ -161,7 +163,7 @@ private struct Assembly {
                 directory.place(find.device, device, now: clock.now)
             }
         } catch {
-            logger.warning(
+            log.logger.warning(
                 "the devices of earlier runs cannot be read; they appear again as they speak: \(error.message)")
         }
     }
@@ -186,25 +188,37 @@ private struct Assembly {
     }
 
     private func linkEvents(
-        _ name: String, _ contact: FirstContact? = nil, sessionLost: @escaping @Sendable () -> Void = {}
+        _ name: String, _ contact: FirstContact? = nil, _ instruments: Instruments? = nil,
+        sessionLost: @escaping @Sendable () -> Void = {}
     ) -> @Sendable (LinkEvent) -> Void {
-        let logger = logger
+        let log = log
         return { event in
             switch event {
-            case .connecting, .batch: break
+            case .connecting: break
+            case .batch(let count, _, let window, _): instruments?.acknowledged(count, of: name, window: window)
             case .connected(let sessionPresent, let version):
-                logger.notice("broker \(name): connected (\(version)\(sessionPresent ? ", session resumed" : ""))")
+                log.line(
+                    .notice, source: "broker \(name) connected", burst: 2,
+                    "broker \(name): connected (\(version)\(sessionPresent ? ", session resumed" : ""))")
                 if !sessionPresent { sessionLost() }
             case .disconnected(let failure, let retry):
-                logger.warning("broker \(name): \(failure.message); next try in \(retry.text)")
+                log.line(
+                    .warning, source: "broker \(name) disconnected", burst: 2,
+                    "broker \(name): \(failure.message); next try in \(retry.text)")
             case .subscribed(let filter, let qos):
-                logger.info("broker \(name): subscribed to \(filter) at QoS \(qos)")
+                log.line(
+                    .info, source: "broker \(name) subscribed \(filter)",
+                    "broker \(name): subscribed to \(filter) at QoS \(qos)")
                 contact?.answered("\(name) \(filter)")
             case .refused(let filter, let reason):
-                logger.error("broker \(name) refuses \(filter): \(reason)")
+                log.line(
+                    .error, source: "broker \(name) refuses \(filter)", "broker \(name) refuses \(filter): \(reason)")
                 contact?.answered("\(name) \(filter)")
-            case .silent(let duration): logger.warning("broker \(name): connected, but silent for \(duration.text)")
-            case .heard: logger.notice("broker \(name): messages come again")
+            case .silent(let duration):
+                log.line(
+                    .warning, source: "broker \(name) silent",
+                    "broker \(name): connected, but silent for \(duration.text)")
+            case .heard: log.line(.notice, source: "broker \(name) heard", "broker \(name): messages come again")
             }
         }
     }

@@ -65,13 +65,13 @@ extension Gateway {
 
     private func silenceWatch(_ id: DeviceID, _ entry: DeviceDirectory.Entry) -> ChildSpec {
         let clock = parts.clock
-        let logger = logger
+        let log = parts.log
         return ChildSpec(id.rawValue, exceeded: Self.coolDown, intensity: Self.tries) { _ in
             while true {
                 let next = await entry.device.silenceDeadline ?? clock.now.advanced(by: .seconds(3600))
                 try await clock.sleep(until: max(next, clock.now.advanced(by: .seconds(1))))
                 if let notice = await entry.device.checkSilence(now: clock.now) {
-                    logger.warning("device \(id): \(notice)")
+                    log.line(.warning, source: "device \(id) silence", "device \(id): \(notice)")
                 }
             }
         }

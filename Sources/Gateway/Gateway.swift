@@ -35,6 +35,7 @@ package final class Gateway: Sendable {
         let store: any KeyValueStore
         let tails: TailHub
         let log: LimitedLog
+        let instruments: Instruments
         let ingestLinks: IngestLinks
         let publishLinks: [(name: String, link: PublishLink)]
         let sinks: [SinkRunner]
@@ -72,7 +73,7 @@ package final class Gateway: Sendable {
         self.logger = logger
         supervisor = Supervisor(
             "covey", clock: parts.clock, seed: .random(in: .min ... .max),
-            events: { logger.log(level: $0.level, "\($0)") }, children: [])
+            events: { [log = parts.log] in log.supervision($0) }, children: [])
         self.drivers = drivers
         self.patience = patience
         self.threshold = threshold
@@ -147,16 +148,5 @@ package final class Gateway: Sendable {
         Housekeeper(
             parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager,
             logger: logger)
-    }
-}
-
-extension SupervisionEvent {
-    var level: Logger.Level {
-        switch severity {
-        case .debug: .debug
-        case .info: .info
-        case .warning: .warning
-        case .error: .error
-        }
     }
 }

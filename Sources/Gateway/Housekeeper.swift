@@ -1,3 +1,4 @@
+import Devices
 import Environment
 import GatewayCore
 import KeyValue
@@ -25,18 +26,39 @@ struct Housekeeper: Sendable {
         while true {
             context.heartbeat()
             try await clock.sleep(for: .seconds(1))
+            parts.log.flush()
             let isTrusted = clock.refreshTrust()
             if isTrusted, !wasTrusted { await clockBecameRight() }
             wasTrusted = isTrusted
             if lastSnapshot.duration(to: clock.now) >= Self.snapshotEvery {
                 lastSnapshot = clock.now
                 await saveSnapshot()
+                await tellOverdueRejections()
             }
         }
     }
 
-    /// Feeds the watchdog while the supervisors move. A disk that hangs is a state they report, not a reason to be killed.
+    /// A device that fell silent after bad messages still owes the log how many they were.
+    private func tellOverdueRejections() async {
+        for (id, entry) in parts.directory.all {
+            guard let report = await entry.device.overdueReport(now: clock.now) else { continue }
+            parts.log.rejections(of: id, report)
+        }
+    }
+
+    /// Tells the service manager, where there is one, that and how the gateway runs.
     func watch(_ supervisor: Supervisor) async throws {
+        guard manager.isPresent else { return }
+        let line = StatusLine(surface: GatewaySurface(parts: parts, supervisor: supervisor), manager: manager)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await line.keep() }
+            group.addTask { try await feed(supervisor) }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Feeds the watchdog while the supervisors move. A disk that hangs is a state they report, not a reason to be killed.
+    private func feed(_ supervisor: Supervisor) async throws {
         guard let interval = manager.watchdogInterval else { return }
         while true {
             try await clock.sleep(for: interval / 3)
@@ -59,7 +81,9 @@ struct Housekeeper: Sendable {
         do {
             try await snapshot.save(readings)
         } catch {
-            logger.warning("the newest readings could not be kept for the next start: \(error.message)")
+            parts.log.line(
+                .warning, source: "snapshot",
+                "the newest readings could not be kept for the next start: \(error.message)")
         }
     }
 }

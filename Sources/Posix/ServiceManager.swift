@@ -13,6 +13,9 @@ package struct ServiceManager: Sendable {
         watchdogInterval = isForUs ? microseconds.map { .microseconds($0) } : nil
     }
 
+    /// Whether there is one.
+    package var isPresent: Bool { socketPath != nil }
+
     package func ready(status: String) { send("READY=1\nSTATUS=\(status)\n") }
     /// ``ready(status:)`` ends it.
     package func reloading() {

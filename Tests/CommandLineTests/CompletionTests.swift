@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import TestKit
 import Testing
 
 /// The scripts for the shells, in the shells themselves.

@@ -83,6 +83,10 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
             "a port that is none", "[api]\nlisten = \"[::1]:70000\"\n",
             #"2:10: `listen` must be HOST:PORT, not "[::1]:70000" (for example "127.0.0.1:8470")"#),
         FaultCase(
+            "an address that others reach", "[api]\nlisten = \"0.0.0.0:8470\"\n",
+            #"2:10: `listen`: 0.0.0.0:8470 is not a loopback address, and the interface has no passwords (write "127.0.0.1:8470" and put a proxy before it)"#
+        ),
+        FaultCase(
             "a socket's path beyond what the system takes",
             "[api]\nsocket = \"/\(String(repeating: "x", count: 107))\"\n",
             "2:10: `socket` has 108 bytes; a Unix socket's path has 107 at most"),

@@ -36,6 +36,9 @@ package actor Device {
     /// See ``DeviceState/checkSilence(now:)``.
     package func checkSilence(now: MonotonicInstant) -> DeviceNotice? { state.checkSilence(now: now) }
 
+    /// See ``DeviceState/overdueReport(now:)``.
+    package func overdueReport(now: MonotonicInstant) -> RejectionReport? { state.overdueReport(now: now) }
+
     package var silenceDeadline: MonotonicInstant? { state.silenceDeadline }
 
     package var status: DeviceStatus { state.status }

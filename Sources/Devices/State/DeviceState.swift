@@ -179,6 +179,12 @@ package struct DeviceState: Sendable {
         return outcome
     }
 
+    /// What was rejected and not reported yet, where an interval has passed since the last report. The newest stands for all.
+    package mutating func overdueReport(now: MonotonicInstant) -> RejectionReport? {
+        guard let newest = lastRejection, let count = limiter.overdue(now: now) else { return nil }
+        return RejectionReport(rejection: newest.rejection, suppressed: count - 1)
+    }
+
     // MARK: Silence
 
     /// When the device becomes stale if it stays silent; `nil` where it is stale already or may be silent.

@@ -22,4 +22,12 @@ package struct RejectionLimiter: Hashable, Sendable {
         reportedAt = now
         return suppressed + count - 1
     }
+
+    /// How many were passed over in silence, where it is time to say so although nothing new came; `nil` where nothing is to be said.
+    package mutating func overdue(now: MonotonicInstant) -> Int? {
+        guard suppressed > 0, let last = reportedAt, last.duration(to: now) >= interval else { return nil }
+        defer { suppressed = 0 }
+        reportedAt = now
+        return suppressed
+    }
 }

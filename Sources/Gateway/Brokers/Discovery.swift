@@ -16,7 +16,7 @@ struct Discovery: Sendable {
     }
 
     let store: any KeyValueStore
-    let logger: Logger
+    let log: LimitedLog
     /// As many as a gateway may have: none is lost between the feed that finds it and the child that places it.
     let finds = Mailbox<Find>(capacity: Limits.devices, overflow: .refuse)
 
@@ -25,14 +25,17 @@ struct Discovery: Sendable {
         while let batch = try await finds.next(upTo: 256) {
             context.heartbeat()
             for find in batch {
-                logger.info("device \(find.device) appeared (\(find.pattern))")
+                log.line(
+                    .info, source: "discovery", burst: 20, "device \(find.device) appeared (\(find.pattern))")
                 try await place(find.device)
             }
             do {
                 try await store.apply(
                     batch.map { .put(.devices, key: $0.device.rawValue, value: Array($0.pattern.utf8)) })
             } catch {
-                logger.warning("\(batch.count) new devices could not be remembered: \(error.message)")
+                log.line(
+                    .warning, source: "discovery store", count: batch.count,
+                    "a new device could not be remembered: \(error.message)")
             }
         }
     }

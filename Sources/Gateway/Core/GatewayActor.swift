@@ -27,12 +27,14 @@ package actor GatewayActor {
     private var inFlight: [Int: Set<SendID>] = [:]
     private var waker: Task<Void, Never>?
     private var writeBegan: MonotonicInstant?
+    private var writtenReadings = 0
 
     /// Where directives that are not the actor's own go.
     package struct Outlets: Sendable {
         let send: @Sendable (_ sink: Int, SendOrder) -> Bool
         let stored: @Sendable ([StoredReading], ClockTable) -> Void
         let report: @Sendable (Report) -> Void
+        let committed: @Sendable (_ readings: Int, Duration) -> Void
     }
 
     package init(
@@ -98,7 +100,9 @@ package actor GatewayActor {
 
     private func step(_ event: GatewayEvent) {
         switch event {
-        case .written: writeBegan = nil
+        case .written:
+            if let writeBegan { outlets.committed(writtenReadings, writeBegan.duration(to: clock.now)) }
+            writeBegan = nil
         case .sent(let sink, let id, _), .unreadable(let sink, let id, _, _, _): inFlight[sink]?.remove(id)
         default: break
         }
@@ -119,6 +123,7 @@ package actor GatewayActor {
         switch directive {
         case .write(let plan):
             writeBegan = clock.now
+            writtenReadings = plan.readings
             Task(executorPreference: threads.writer) { [disk] in
                 let result = plan.perform(on: disk)
                 await self.step(.written(plan.id, result))

@@ -71,6 +71,9 @@ final class Intake: Sendable {
         }
     }
 
+    /// Samples of all drivers that wait for their turn.
+    var waiting: UInt64 { state.withLock { $0.inlets.values.reduce(0) { $0 + $1.mailbox.counts.waiting } } }
+
     /// The supervised pump: device by device, a turn each.
     func run(_ context: ChildContext) async throws {
         while true {

@@ -9,6 +9,8 @@ import Supervision
 /// The supervised child of one sink: reads what the core wants sent, renders it, sends it, tells the core what became of it.
 struct SinkRunner: Sendable {
     let index: Int
+    /// The upload's name.
+    let label: String
     let sink: any Sink
     let orders: Mailbox<GatewayActor.SendOrder>
     let gateway: GatewayActor
@@ -16,6 +18,8 @@ struct SinkRunner: Sendable {
     let name: String
     let disk: any Disk
     let threads: StorageThreads
+    let clock: any Environment.Clock
+    let instruments: Instruments
 
     func run(_ context: ChildContext) async throws {
         await gateway.sinkRestarted(index)
@@ -55,7 +59,9 @@ struct SinkRunner: Sendable {
         let items = readings.map { NativeBatch.Item($0, clock: clock) }
         let batch = NativeBatch(
             node: node, gateway: name, log: request.log, base: request.range.lowerBound, items: items)
+        let began = self.clock.now
         let outcome = await sink.send(batch)
+        instruments.answered(outcome, by: index, in: began.duration(to: self.clock.now))
         await gateway.handle(.sent(sink: index, request.id, outcome))
     }
 

@@ -38,7 +38,14 @@ struct GatewaySurface: ControlSurface {
     }
 
     func metrics() async throws -> [UInt8] {
-        throw ControlError(.notFound, "this version keeps no metrics", hint: "covey status --json has the counters")
+        let links = parts.ingestLinks.all.map { (name: $0.name, status: $0.link.status) }
+        var queues = parts.sinks.map { (name: "uploads/\($0.label)", waiting: $0.orders.counts.waiting) }
+        queues.append(("drivers", parts.intake.waiting))
+        queues.append(("discovery", parts.discovery.finds.counts.waiting))
+        return MetricsPage(
+            status: await document(links), links: links, queues: queues, process: ProcessFacts.read(),
+            instruments: parts.instruments, log: parts.log.counts
+        ).bytes
     }
 
     func devices() async throws -> [UInt8] {
@@ -101,14 +108,19 @@ struct GatewaySurface: ControlSurface {
         return LineStream { try await pages.next() }
     }
 
-    private func document() async -> StatusDocument {
+    /// How the gateway is now.
+    func document() async -> StatusDocument {
+        await document(parts.ingestLinks.all.map { (name: $0.name, status: $0.link.status) })
+    }
+
+    private func document(_ links: [(name: String, status: LinkStatus)]) async -> StatusDocument {
         let core = await parts.gateway.read { $0 }
         let age = await parts.gateway.commitAge
         let tree = await supervisor.tree()
         return StatusDocument(
             gateway: parts.name, node: parts.node, version: Gateway.version,
             uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
-            brokers: parts.ingestLinks.all.map { StatusDocument.BrokerState($0.name, $0.link.status) },
+            brokers: links.map { StatusDocument.BrokerState($0.name, $0.status) },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }
 }

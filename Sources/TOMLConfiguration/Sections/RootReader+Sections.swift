@@ -29,9 +29,10 @@ extension RootReader {
         }
         let listen = reader.value("listen", Read.hostPort)
         if let listen, !listen.value.isLoopback {
-            findings.note(
-                at: listen.position, "`listen`: everyone who reaches \(listen.value) can read all readings",
-                suggestion: "127.0.0.1 serves this machine alone")
+            findings.fault(
+                at: listen.position,
+                "`listen`: \(listen.value) is not a loopback address, and the interface has no passwords",
+                suggestion: "write \"127.0.0.1:\(listen.value.port)\" and put a proxy before it")
         }
         reader.finish()
         return APIConfiguration(socket: socket?.value ?? Defaults.socket, listen: listen?.value)

@@ -102,7 +102,7 @@ package final class MosquittoBroker: Sendable {
 
     /// A port that nobody listens on, below those that the kernel gives to connections and to listeners that do not mind which: one of
     /// those may be given to somebody else before the broker has it.
-    private static func freePort() throws -> Int {
+    package static func freePort() throws -> Int {
         for _ in 0..<1000 {
             let port = Int.random(in: 12_000..<32_000)
             let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
