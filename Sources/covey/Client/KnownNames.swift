@@ -40,7 +40,9 @@ struct KnownNames {
         let halves = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let isPattern = pattern.contains { $0 == "*" || $0 == "?" }
         let all = halves.count == 2 ? Set(series.map(\.description)) : devices
-        if !isPattern, let near = Suggestion.nearest(to: pattern, among: all.sorted()) { return "did you mean \(near)?" }
+        if !isPattern, let near = Suggestion.nearest(to: pattern, among: all.sorted()) {
+            return "did you mean \(near)?"
+        }
         if halves.count == 2, devices.contains(halves[0]) {
             let metrics = Set(series.filter { $0.device.rawValue == halves[0] }.map(\.metric)).sorted()
             if metrics.isEmpty { return "\(halves[0]) has sent nothing yet" }
