@@ -1,10 +1,10 @@
 package import Model
 
-/// The newest durable reading of every series, and its last values. At most ``Limits/series`` of them; a series beyond that is not shown,
-/// but stored.
+/// The newest durable reading of every series, and its last values. At most ``Limits/series`` of them; a series
+/// beyond that is not shown, but stored.
 ///
-/// The values of all series lie in one buffer of 96 bytes each, 3 MiB at the most: one allocation, which grows with the series, and
-/// which a copy of the table shares.
+/// The values of all series lie in one buffer of 96 bytes each, 3 MiB at the most: one allocation, which grows with
+/// the series, and which a copy of the table shares.
 package struct LatestTable: Sendable {
     /// A series with its last values.
     package struct Entry: Sendable {

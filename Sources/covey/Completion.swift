@@ -1,7 +1,8 @@
 import ArgumentParser
 import Model
 
-/// Names for the shell to complete, taken from the daemon. Without one, or with a slow one, there are none, at once and without a word.
+/// Names for the shell to complete, taken from the daemon. Without one, or with a slow one, there are none, at once
+/// and without a word.
 enum Completion {
     /// A shell waits for us with the person's finger on the key.
     private static let patience = Duration.milliseconds(500)

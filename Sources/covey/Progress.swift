@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// One line on the terminal that says how far something is which takes longer than a second. It is there only where standard error is a
-/// terminal, and goes before anything else is written.
+/// One line on the terminal that says how far something is which takes longer than a second. It is there only where
+/// standard error is a terminal, and goes before anything else is written.
 ///
 /// There is one terminal, so there is one of these.
 enum Progress {

@@ -1,6 +1,7 @@
 @testable import covey
 
-/// Documents such as a daemon might send, and worse: every member may be missing, of the wrong kind, long, wide or hostile.
+/// Documents such as a daemon might send, and worse: every member may be missing, of the wrong kind, long, wide or
+/// hostile.
 struct RandomDocument {
     var random: SplitMix
 

@@ -14,7 +14,8 @@ import Testing
     @Test func theDescriptionOfDefaultsNamesEachOfThem() throws {
         let text = try loaded("").describe()
         for line in [
-            #"ring_size = "1 GiB""#, #"commit_window = "1 s""#, "acks = 1  # gateways", "# listen: not set", #"level = "info""#, #"clock_wait = "30 s""#,
+            #"ring_size = "1 GiB""#, #"commit_window = "1 s""#, "acks = 1  # gateways", "# listen: not set",
+            #"level = "info""#, #"clock_wait = "30 s""#,
         ] {
             #expect(text.contains(line + "\n"))
         }

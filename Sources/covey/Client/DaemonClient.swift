@@ -41,8 +41,8 @@ struct DaemonClient {
         return value
     }
 
-    /// Calls `begin` once a daemon answers, then `line` with each line of its stream, without the line feed; blank ones are left out. `pause`
-    /// is called when no whole line waits.
+    /// Calls `begin` once a daemon answers, then `line` with each line of its stream, without the line feed; blank
+    /// ones are left out. `pause` is called when no whole line waits.
     func lines(
         _ target: String, begin: () throws -> Void, line: (ArraySlice<UInt8>) throws -> Void,
         pause: () throws -> Void = {}

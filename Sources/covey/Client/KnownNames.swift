@@ -25,8 +25,8 @@ struct KnownNames {
             })
     }
 
-    /// What is wrong with those of the patterns that nothing matches, a sentence each; one that matches a device that has said nothing yet is
-    /// right. Nothing where nothing is known.
+    /// What is wrong with those of the patterns that nothing matches, a sentence each; one that matches a device that
+    /// has said nothing yet is right. Nothing where nothing is known.
     func complaints(about patterns: [String]) -> [String] {
         guard !devices.isEmpty else { return [] }
         return patterns.filter { !isKnown(Glob($0)) }.map { "nothing matches \"\(cut($0, to: 60))\"; \(help($0))" }
@@ -38,8 +38,11 @@ struct KnownNames {
 
     private func help(_ pattern: String) -> String {
         let halves = pattern.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let all = Set(series.map(\.description)).union(devices).sorted()
-        if let near = Suggestion.nearest(to: pattern, among: all) { return "did you mean \(near)?" }
+        let isPattern = pattern.contains { $0 == "*" || $0 == "?" }
+        let all = halves.count == 2 ? Set(series.map(\.description)) : devices
+        if !isPattern, let near = Suggestion.nearest(to: pattern, among: all.sorted()) {
+            return "did you mean \(near)?"
+        }
         if halves.count == 2, devices.contains(halves[0]) {
             let metrics = Set(series.filter { $0.device.rawValue == halves[0] }.map(\.metric)).sorted()
             if metrics.isEmpty { return "\(halves[0]) has sent nothing yet" }

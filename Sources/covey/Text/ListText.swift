@@ -4,7 +4,7 @@ import Model
 enum ListText {
     static func devices(_ devices: [JSONValue], now: Milliseconds) -> Table {
         var table = Table([
-            .left("DEVICE", least: 16), .left("DRIVER", least: 6, mayGo: true), .left("STATE", least: 9),
+            .left("DEVICE", least: 16), .left("DRIVER", least: 6, mayGo: true), .left("STATE"),
             .right("SEEN"), .right("READINGS"), .right("REJECTED", mayGo: true), .right("DROPPED", mayGo: true),
         ])
         for device in devices {
@@ -24,7 +24,7 @@ enum ListText {
     static func uploads(_ uploads: [JSONValue], indent: Int = 0) -> Table {
         let hasLag = uploads.contains { $0["fresh_lag_s"]?.double != nil }
         var table = Table(
-            [.left("UPLOAD", least: 12), .left("STATE", least: 7), .right("PENDING"), .right("BACK-FILL")]
+            [.left("UPLOAD", least: 12), .left("STATE"), .right("PENDING"), .right("BACK-FILL")]
                 + (hasLag ? [.right("LAG", mayGo: true)] : [])
                 + [.right("RETRY IN", mayGo: true), .right("REFUSED", mayGo: true)],
             indent: indent)

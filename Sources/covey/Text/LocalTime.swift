@@ -68,8 +68,8 @@ extension Milliseconds {
         return Milliseconds(Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
-    /// Reads what `--since` and `--until` take: `now`, a duration back from now (`1h`, `15 min`), or an ISO time, local where it names no zone.
-    /// Throws what to write instead.
+    /// Reads what `--since` and `--until` take: `now`, a duration back from now (`1h`, `15 min`), or an ISO time,
+    /// local where it names no zone. Throws what to write instead.
     static func moment(_ text: String, now: Milliseconds) throws(Failure) -> Milliseconds {
         if text == "now" { return now }
         if let ago = Duration(text: text), ago >= .zero {

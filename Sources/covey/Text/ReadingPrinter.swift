@@ -81,9 +81,10 @@ struct ReadingPrinter {
         try output.flush()
     }
 
-    /// Ends what was begun; does nothing otherwise.
+    /// Ends what was begun, once.
     mutating func end() throws {
         guard hasBegun else { return }
+        hasBegun = false
         if format == .json { try output.write(count == 0 ? "]\n" : "\n]\n") }
         try flush()
     }

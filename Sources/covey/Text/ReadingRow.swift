@@ -64,8 +64,8 @@ struct ReadingRow {
         return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 
-    /// InfluxDB line protocol: the device is the measurement, the metric its field, the time in nanoseconds. A quality that is not good
-    /// is a field of its own, so that it makes no new series.
+    /// InfluxDB line protocol: the device is the measurement, the metric its field, the time in nanoseconds. A
+    /// quality that is not good is a field of its own, so that it makes no new series.
     var lineProtocol: String {
         var line = Self.escaped(device, ", ")
         if !gateway.isEmpty { line += ",gateway=" + Self.escaped(gateway, ",= ") }

@@ -1,7 +1,7 @@
 import Model
 
-/// Readings as rows that come for as long as they please: columns are as wide as what has been seen so far, and grow with what comes, while
-/// the line has room.
+/// Readings as rows that come for as long as they please: columns are as wide as what has been seen so far, and grow
+/// with what comes, while the line has room.
 struct ReadingTable {
     private static let table = Table([
         .right("TIME"), .left("DEVICE", least: 8), .left("METRIC", least: 8), .left("VALUE", least: 8),

@@ -2,8 +2,8 @@
 enum Sparkline {
     private static let bars: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
 
-    /// From the least of the values to the greatest of them, or between the ends of `range`. Values that never change are a low line;
-    /// fewer than two are nothing, for they tell nothing.
+    /// From the least of the values to the greatest of them, or between the ends of `range`. Values that never change
+    /// are a low line; fewer than two are nothing, for they tell nothing.
     static func text(_ values: [Double], in range: ClosedRange<Double>? = nil) -> String {
         let values = values.filter(\.isFinite)
         guard values.count > 1, let least = range?.lowerBound ?? values.min(),

@@ -58,7 +58,7 @@ extension StatusText {
             section("Brokers")
             var table = Table(
                 [
-                    .left("BROKER", least: 12), .left("STATE", least: 9), .right("RECEIVED"),
+                    .left("BROKER", least: 12), .left("STATE"), .right("RECEIVED"),
                     .left("ERROR", least: 12, mayGo: true),
                 ], indent: 2)
             for broker in brokers {

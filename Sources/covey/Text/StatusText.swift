@@ -1,7 +1,8 @@
 import Model
 
-/// `covey status` for a person: health and why on the first line, then what to do about it, then the figures. A member that is missing
-/// shows as `–`, one that is not known here is passed over, so that a newer or an older daemon can be asked too.
+/// `covey status` for a person: health and why on the first line, then what to do about it, then the figures. A
+/// member that is missing shows as `–`, one that is not known here is passed over, so that a newer or an older daemon
+/// can be asked too.
 struct StatusText {
     let status: JSONValue
     let terminal: Terminal

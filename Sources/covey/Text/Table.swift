@@ -1,5 +1,6 @@
-/// Rows under headings, never wider than the terminal. Where they would be, columns that may shrink do, the widest first; where that is
-/// not enough, counts become short, then columns that may go do, the last first; only then is everything cut.
+/// Rows under headings, never wider than the terminal. Where they would be, columns that may shrink do, the widest
+/// first; where that is not enough, counts become short, then columns that may go do, the last first; only then is
+/// everything cut.
 struct Table {
     struct Column {
         let title: String

@@ -1,7 +1,8 @@
-/// How wide text is on a terminal, and how it is made to fit. Devices and sinks are strangers: what they say may hold escape
-/// sequences, which must not reach the terminal.
+/// How wide text is on a terminal, and how it is made to fit. Devices and sinks are strangers: what they say may hold
+/// escape sequences, which must not reach the terminal.
 
-/// Text with its control characters, direction overrides and unassigned characters written out: `\e[31m`, `\n`, `\u{202E}`.
+/// Text with its control characters, direction overrides and unassigned characters written out: `\e[31m`, `\n`,
+/// `\u{202E}`.
 func printable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isUnprintable) else { return text }
     var shown = ""
@@ -39,8 +40,8 @@ private func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
     }
 }
 
-/// Columns that printable text takes at most. Terminals differ in what they draw as one: an emoji of several parts counts with all of
-/// them, so that no line is ever wider than was thought.
+/// Columns that printable text takes at most. Terminals differ in what they draw as one: an emoji of several parts
+/// counts with all of them, so that no line is ever wider than was thought.
 func columns(_ text: String) -> Int {
     text.utf8.allSatisfy { $0 < 0x80 } ? text.utf8.count : text.unicodeScalars.reduce(0) { $0 + columns($1) }
 }
@@ -81,7 +82,8 @@ func cut(_ text: String, to width: Int) -> String {
     return kept + "…"
 }
 
-/// Text in lines of at most `width` columns, the first of at most `first`, broken between words; a word that is wider is broken too.
+/// Text in lines of at most `width` columns, the first of at most `first`, broken between words; a word that is wider
+/// is broken too.
 func wrapped(_ text: String, to rest: Int, first: Int? = nil) -> [String] {
     var width: Int { max(lines.isEmpty ? first ?? rest : rest, 2) }
     var lines: [String] = []

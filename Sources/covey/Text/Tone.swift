@@ -41,8 +41,11 @@ struct Cell {
         self.keepsEnd = keepsEnd
     }
 
-    /// A state, coloured by its word.
-    init(state: String) { self.init(state, Tone(state: state)) }
+    /// A state, coloured by its word: one word, so that a table need not shrink it.
+    init(state: String) { self.init(cut(printable(state), to: Self.stateColumns), Tone(state: state)) }
+
+    /// `backing-off` and `quarantined` have eleven.
+    private static let stateColumns = 12
 
     /// A count, exact where there is room and short (`1.25M`) where not; `–` where it is not known.
     init(count: Int64?, isLoss: Bool = false) {

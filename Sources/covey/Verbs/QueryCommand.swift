@@ -6,8 +6,8 @@ struct QueryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "query", abstract: "Stored readings of a time range, oldest first.",
         discussion: """
-            Times are durations back from now (1h, "15 min"), or ISO times, local where they name no zone (2026-11-21T08:15). Without --since \
-            the range begins with the oldest reading held.
+            Times are durations back from now (1h, "15 min"), or ISO times, local where they name no zone \
+            (2026-11-21T08:15). Without --since the range begins with the oldest reading held.
             """)
 
     @Argument(
@@ -99,7 +99,8 @@ struct QueryCommand: ParsableCommand {
 
 /// Where a query's readings come from.
 protocol ReadingSource {
-    /// Calls `begin` once there is an answer, then `line` with the JSON of each reading, oldest first, and of what is told beside them.
+    /// Calls `begin` once there is an answer, then `line` with the JSON of each reading, oldest first, and of what is
+    /// told beside them.
     func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws
     /// What can be asked for.
     func names() throws -> KnownNames
