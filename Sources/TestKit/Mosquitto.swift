@@ -271,7 +271,7 @@ package final class MosquittoBroker: Sendable {
 }
 
 /// Runs `body` on a detached OS thread, for calls that block.
-func runOnThread(_ body: @escaping @Sendable () -> Void) {
+package func runOnThread(_ body: @escaping @Sendable () -> Void) {
     final class Box {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

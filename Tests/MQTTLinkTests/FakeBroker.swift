@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestKit
 
 /// One MQTT packet: the first byte and all after its length.
 struct Packet: Hashable, Sendable {
@@ -88,7 +89,7 @@ final class FakeBroker: Sendable {
         precondition(isBound, "no port: \(errno)")
         port = Int(UInt16(bigEndian: address.sin_port))
         let connections = connections
-        startThread {
+        runOnThread {
             while true {
                 let accepted = accept(listener.number, nil, nil)
                 guard accepted >= 0 else { return }
@@ -113,7 +114,7 @@ final class FakeConnection: Sendable {
 
     init(_ socket: Descriptor) {
         self.socket = socket
-        startThread { [packets] in
+        runOnThread { [packets] in
             while let packet = Self.read(socket.number) { packets.append(packet) }
             packets.append(nil)
         }

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestKit
 
 @testable import MQTTLink
 
@@ -156,41 +157,8 @@ extension BrokerSettings {
     }
 }
 
-/// A socket that is closed with its last holder: a number that is closed while a thread waits on it soon means another file to that thread.
-final class Descriptor: Sendable {
-    let number: Int32
-
-    init(_ number: Int32) {
-        precondition(number >= 0, "no socket: \(errno)")
-        self.number = number
-    }
-
-    deinit { _ = close(number) }
-
-    /// Wakes whoever waits on it.
-    func shutdown() {
-        _ = Glibc.shutdown(number, Int32(SHUT_RDWR))
-    }
-}
-
 func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withCheckedContinuation { done in
-        startThread { done.resume(returning: body()) }
+        runOnThread { done.resume(returning: body()) }
     }
-}
-
-func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Box {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread, nil,
-        { argument in
-            Unmanaged<Box>.fromOpaque(argument!).takeRetainedValue().body()
-            return nil
-        }, Unmanaged.passRetained(Box(body)).toOpaque())
-    precondition(result == 0, "no thread: \(result)")
-    pthread_detach(thread)
 }
