@@ -85,9 +85,9 @@ private struct Assembly {
             }
         }
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
-        let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
+        let sinks = zip(configuration.uploads, queues).enumerated().map { index, pair in
             SinkRunner(
-                index: index, sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
+                index: index, sink: sink(pair.0, transport, publishers),
                 orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads)
         }
         await gateway.begin(directives)
@@ -182,6 +182,21 @@ private struct Assembly {
             subscriptions.insert("\(source.broker) \(filter.subscription)")
         }
         return subscriptions
+    }
+
+    private func sink(
+        _ upload: UploadConfiguration, _ transport: HTTPTransport, _ publishers: [String: PublishLink]
+    ) -> any Sink {
+        let (name, logger) = (name, logger)
+        let make = { @Sendable () throws(GatewayError) -> any Sink in
+            try upload.makeSink(gateway: name, transport: transport, publishers: publishers)
+        }
+        do {
+            return try make()
+        } catch {
+            logger.error("\(error); this upload waits for it, everything else runs")
+            return LateSink(make)
+        }
     }
 
     private func needsPublisher(_ broker: BrokerConfiguration) -> Bool {
