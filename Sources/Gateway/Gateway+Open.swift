@@ -254,6 +254,9 @@ private struct Assembly {
                 if !sessionPresent { sessionLost() }
             case .disconnected(let failure, let retry):
                 logger.warning("broker \(name): \(failure.message); next try in \(retry.text)")
+            case .sessionForgotten:
+                logger.warning(
+                    "broker \(name): it has forgotten our session and what it kept for us: see its persistence")
             case .subscribed(let filter, let qos):
                 logger.info("broker \(name): subscribed to \(filter) at QoS \(qos)")
                 contact?.answered("\(name) \(filter)")
