@@ -1,5 +1,6 @@
 import Devices
 import Environment
+import GatewayCore
 import Logging
 import Model
 import Synchronization
@@ -25,13 +26,20 @@ final class LimitedLog: Sendable {
             logger.warning(
                 "device \(id): rejected (\(report.rejection.reason.rawValue)): \(report.rejection.detail)\(more)")
         }
+        let surplus = outcome.counts.dropped[.quota]
+        if surplus > 0 {
+            warn(
+                source: id.rawValue + DropReason.quota.rawValue,
+                "device \(id): sends more than its max_rate: \(surplus) readings dropped")
+        }
         for notice in outcome.notices { logger.notice("device \(id): \(notice)") }
     }
 
     func rejection(of id: DeviceID, _ rejection: Rejection) {
+        let whose = id == Ledger.unrouted ? "" : "device \(id): "
         warn(
             source: id.rawValue + rejection.reason.rawValue,
-            "rejected (\(rejection.reason.rawValue)): \(rejection.detail)")
+            "\(whose)rejected (\(rejection.reason.rawValue)): \(rejection.detail)")
     }
 
     /// Logs `text`, unless `source` had a line within the last minute.
