@@ -134,6 +134,7 @@ let package = Package(
                 "Devices", "Environment", "Gateway", "Model", "Supervision", "TestKit", "TOMLConfiguration", "covey",
                 logging,
             ]),
+        tests("BadInputTests", ["LogFormat", "Model", "TestKit", "covey"]),
     ],
     cxxLanguageStandard: .cxx17
 )
