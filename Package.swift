@@ -143,6 +143,7 @@ let package = Package(
                 "TOMLConfiguration", "covey",
                 logging,
             ]),
+        tests("BadInputTests", ["LogFormat", "Model", "TestKit", "covey"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -102,6 +102,34 @@ void flatten(const toml::node &node, const toml::key *key, std::vector<ctoml_nod
     }
 }
 
+bool fails_an_assertion(std::string_view text) {
+    try {
+        static_cast<void>(toml::parse(text));
+    } catch (const toml::parse_error &) {
+    } catch (const std::logic_error &) {
+        return true;
+    }
+    return false;
+}
+
+/// The parser does not say where its assertion failed: at the end of the shortest beginning, in whole lines, that makes it fail.
+std::uint32_t line_of_assertion(std::string_view text) {
+    std::vector<std::size_t> ends;
+    for (std::size_t at = 0; at < text.size(); ++at)
+        if (text[at] == '\n') ends.push_back(at + 1);
+    ends.push_back(text.size());
+    std::size_t low = 0;
+    std::size_t high = ends.size() - 1;
+    while (low < high) {
+        const std::size_t middle = low + (high - low) / 2;
+        if (fails_an_assertion(text.substr(0, ends[middle])))
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return static_cast<std::uint32_t>(low + 1);
+}
+
 void parse(ctoml_document &document, const char *text, std::size_t length) {
     const auto broken = ctoml::find_broken_bound(text, length);
     if (broken.message != nullptr) return document.fail(broken.message, broken.line, broken.column);
@@ -110,8 +138,9 @@ void parse(ctoml_document &document, const char *text, std::size_t length) {
         flatten(document.root, nullptr, document.nodes);
     } catch (const toml::parse_error &fault) {
         document.fail(fault.description(), fault.source().begin.line, fault.source().begin.column);
-    } catch (const std::logic_error &fault) {
-        document.fail(fault.what(), 0, 0);
+    } catch (const std::logic_error &) {
+        // The assertion's words are about the parser's code and not about the text.
+        document.fail("unreadable", line_of_assertion({text, length}), 1);
     }
 }
 

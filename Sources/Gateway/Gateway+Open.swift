@@ -88,10 +88,10 @@ private struct Assembly {
                 ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) },
                 events: { linkEvents($0, contact, instruments, sessionLost: $1) }))
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
-        let sinks = try zip(configuration.uploads, queues).enumerated().map { index, pair in
+        let sinks = zip(configuration.uploads, queues).enumerated().map { index, pair in
             SinkRunner(
                 index: index, label: pair.0.name,
-                sink: try pair.0.makeSink(gateway: name, transport: transport, publishers: publishers),
+                sink: sink(pair.0, transport, publishers),
                 orders: pair.1, gateway: gateway, node: storage.node, name: name, disk: storage.disk, threads: threads,
                 clock: clock, instruments: instruments)
         }
@@ -180,6 +180,21 @@ private struct Assembly {
         return subscriptions
     }
 
+    private func sink(
+        _ upload: UploadConfiguration, _ transport: HTTPTransport, _ publishers: [String: PublishLink]
+    ) -> any Sink {
+        let (name, logger) = (name, log.logger)
+        let make = { @Sendable () throws(GatewayError) -> any Sink in
+            try upload.makeSink(gateway: name, transport: transport, publishers: publishers)
+        }
+        do {
+            return try make()
+        } catch {
+            logger.error("\(error); this upload waits for it, everything else runs")
+            return LateSink(make)
+        }
+    }
+
     private func publisher(_ broker: BrokerConfiguration, seed: UInt64) -> PublishLink {
         let settings = broker.settings(commitWindow: configuration.storage.commitWindow, clientSuffix: "-publish")
         return PublishLink(
@@ -205,6 +220,10 @@ private struct Assembly {
                 log.line(
                     .warning, source: "broker \(name) disconnected", burst: 2,
                     "broker \(name): \(failure.message); next try in \(retry.text)")
+            case .sessionForgotten:
+                log.line(
+                    .warning, source: "broker \(name) session",
+                    "broker \(name): it has forgotten our session and what it kept for us: see its persistence")
             case .subscribed(let filter, let qos):
                 log.line(
                     .info, source: "broker \(name) subscribed \(filter)",

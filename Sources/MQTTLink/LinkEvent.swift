@@ -30,6 +30,8 @@ package enum LinkEvent: Hashable, Sendable {
     /// Without a session the broker has forgotten what it sent: message ids begin anew, and marks of old deliveries mean nothing.
     case connected(sessionPresent: Bool, version: ProtocolVersion)
     case disconnected(LinkFailure, retryIn: Duration)
+    /// Connected anew, and the broker has forgotten the session of the connection before: what it kept for us meanwhile is gone.
+    case sessionForgotten
     case subscribed(filter: String, qos: Int)
     case refused(filter: String, reason: String)
     /// Connected, but without a message for this long. Once per silence.
@@ -53,6 +55,10 @@ package struct LinkStatus: Sendable {
     package internal(set) var isSessionPresent = false
     /// Connections that came about.
     package internal(set) var connects: UInt64 = 0
+    /// Attempts that failed, and connections that broke.
+    package internal(set) var failures: UInt64 = 0
+    /// Connections at which the broker knew nothing any more of a session that it had promised to keep.
+    package internal(set) var sessionsForgotten: UInt64 = 0
     package internal(set) var lastFailure: LinkFailure?
     /// Acknowledged, or of QoS 0 and handed on.
     package internal(set) var messages: UInt64 = 0

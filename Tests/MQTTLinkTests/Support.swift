@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestKit
 
 @testable import MQTTLink
 
@@ -153,22 +154,5 @@ extension BrokerSettings {
         // Brokers that a test plays answer when the test gets its turn.
         settings.reconnect.connectTimeout = .seconds(60)
         return settings
-    }
-}
-
-/// A socket that is closed with its last holder: a number that is closed while a thread waits on it soon means another file to that thread.
-final class Descriptor: Sendable {
-    let number: Int32
-
-    init(_ number: Int32) {
-        precondition(number >= 0, "no socket: \(errno)")
-        self.number = number
-    }
-
-    deinit { _ = close(number) }
-
-    /// Wakes whoever waits on it.
-    func shutdown() {
-        _ = Glibc.shutdown(number, Int32(SHUT_RDWR))
     }
 }

@@ -3,60 +3,6 @@ import MQTTLink
 import TestKit
 import Testing
 
-/// Certificates of a small authority, made anew for each test.
-struct Certificates {
-    let directory: String
-
-    var authority: String { "\(directory)/ca.pem" }
-    var otherAuthority: String { "\(directory)/other.pem" }
-
-    func certificate(_ name: String) -> String { "\(directory)/\(name).pem" }
-    func key(_ name: String) -> String { "\(directory)/\(name).key" }
-
-    static func make(in directory: String) async throws -> Certificates {
-        let made = Certificates(directory: directory)
-        try MosquittoBroker.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n", to: "\(directory)/names")
-        try await made.makeAuthority("ca")
-        try await made.makeAuthority("other")
-        try await made.sign("server", days: 10, names: true)
-        try await made.sign("client", days: 10, names: false)
-        // Its last day was yesterday.
-        try await made.sign("expired", days: -1, names: true)
-        return made
-    }
-
-    func remove() {
-        let names = ["ca", "other", "server", "client", "expired"]
-        removeFiles(names.flatMap { name in ["pem", "key", "csr", "srl"].map { "\(directory)/\(name).\($0)" } })
-        removeFiles(["\(directory)/names"])
-    }
-
-    private func makeAuthority(_ name: String) async throws {
-        try await runProgram(
-            "/usr/bin/openssl",
-            [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "10",
-                "-subj", "/CN=\(name)", "-keyout", key(name), "-out", certificate(name),
-            ])
-    }
-
-    private func sign(_ name: String, days: Int, names: Bool) async throws {
-        let request = "\(directory)/\(name).csr"
-        try await runProgram(
-            "/usr/bin/openssl",
-            [
-                "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=\(name)",
-                "-keyout", key(name), "-out", request,
-            ])
-        try await runProgram(
-            "/usr/bin/openssl",
-            [
-                "x509", "-req", "-in", request, "-CA", authority, "-CAkey", key("ca"), "-CAcreateserial", "-days",
-                "\(days)", "-out", certificate(name),
-            ] + (names ? ["-extfile", "\(directory)/names"] : []))
-    }
-}
-
 @Suite struct TLSTests {
     private func broker(
         server: String, options: [String] = []

@@ -43,6 +43,13 @@ import Testing
             "an array that does not end", "[cluster]\nseeds = [\"a:1\",\nreplicas = 1\n",
             "3:1: this array needs a comma or its closing ] before this"),
         FaultCase("letters beyond ASCII in a key", "[gateway]\nnäme = \"x\"\n", "2:2: a key needs = and a value"),
+        FaultCase(
+            "an unknown escape", "[gateway]\nname = \"C:\\q\"\n",
+            #"2:12: a backslash begins an escape, and this is none (write \\ for a backslash, or put the text in single quotes)"#
+        ),
+        FaultCase(
+            "what the parser chokes on, behind good lines", "[gateway]\nname = \"x\"\n\n[[[log]]]\nlevel = \"info\"\n",
+            "4:1: this line cannot be read (a section begins with [name] or [[name]])"),
         FaultCase("a NUL byte", "[gateway]\nname = \"a\u{0}b\"\n", "2:10: there is a control character in this line"),
     ]
 

@@ -60,6 +60,7 @@ struct Storage: Sendable {
     private static func openRing(
         _ path: String, _ storage: StorageConfiguration, _ findings: inout [String]
     ) throws(GatewayError) -> (FileDisk, RingLog) {
+        let wasThere = access(path, F_OK) == 0
         let disk = try openDisk(path, storage, &findings)
         if disk.size != Int(storage.ringSize.rawValue) {
             findings.append(
@@ -74,6 +75,9 @@ struct Storage: Sendable {
         do {
             let (ring, report) = try RingLog.open(disk: disk, options: options, using: &random)
             findings.append(contentsOf: report.sentences)
+            if wasThere, report.created {
+                findings.append("\(path) was there and held nothing: it begins as a new ring")
+            }
             return (disk, ring)
         } catch {
             switch error {
@@ -93,6 +97,8 @@ struct Storage: Sendable {
             do {
                 return try FileDisk(path: path, size: size)
             } catch {
+                // Something else lies there, or it is somebody else's: it goes aside, and the gateway runs.
+                if [EISDIR, EACCES, EPERM, ELOOP, ENXIO].contains(error.number) { throw .unusable(error.description) }
                 guard error.number == ENOSPC, size / 2 >= least else { throw .storage(error.description) }
                 findings.append("\(error.description); trying half the size")
                 size = size / 2 / Geometry.standard.segmentBytes * Geometry.standard.segmentBytes
@@ -113,10 +119,15 @@ struct Storage: Sendable {
         random: inout SystemRandomNumberGenerator, _ findings: inout [String]
     ) async -> NodeID {
         let kept = try? await store.text(for: "node", in: .identity)
+        let writer = GatewayCore.keptNode(in: ring)
         let node =
-            configuration.gateway.node ?? kept.flatMap { $0 }.flatMap { NodeID(hex: $0) } ?? GatewayCore.keptNode(
-                in: ring)
+            configuration.gateway.node ?? kept.flatMap { $0 }.flatMap { NodeID(hex: $0) } ?? writer
             ?? NodeID(using: &random)
+        if let writer, writer != node {
+            findings.append(
+                "the ring was written as node \(writer) and this gateway is node \(node): is it another gateway's card?"
+                    + " What it holds goes out under the name of this one")
+        }
         do {
             try await store.put(text: node.description, for: "node", in: .identity)
         } catch {

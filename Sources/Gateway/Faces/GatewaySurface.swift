@@ -200,7 +200,8 @@ extension StatusDocument.BrokerState {
     init(_ name: String, _ status: LinkStatus) {
         self.init(
             name: name, state: status.state.rawValue, error: status.lastFailure?.message, received: status.messages,
-            batches: status.batches)
+            batches: status.batches, connects: status.connects, failures: status.failures,
+            sessionsForgotten: status.sessionsForgotten, refused: status.refusedFilters)
     }
 }
 

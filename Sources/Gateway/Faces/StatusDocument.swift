@@ -1,5 +1,6 @@
 import Environment
 import GatewayCore
+import MQTTLink
 import Model
 import RingLog
 import Sinks
@@ -18,6 +19,10 @@ struct StatusDocument: Sendable {
         let error: String?
         let received: UInt64
         let batches: UInt64
+        let connects: UInt64
+        let failures: UInt64
+        let sessionsForgotten: UInt64
+        let refused: [RefusedFilter]
     }
 
     let gateway: String
@@ -48,6 +53,11 @@ struct StatusDocument: Sendable {
         }
         for broker in brokers where broker.state != "connected" && broker.state != "connecting" {
             reasons.append("broker \(broker.name) is \(broker.state)" + (broker.error.map { ": \($0)" } ?? ""))
+        }
+        for broker in brokers {
+            for refused in broker.refused {
+                reasons.append("broker \(broker.name) refuses \(refused.filter): \(refused.reason)")
+            }
         }
         for sink in core.sinks {
             let snapshot = sink.machine.snapshot(now: now)
@@ -233,6 +243,21 @@ extension StatusDocument.BrokerState {
             json.integer(received)
             json.key("batches")
             json.integer(batches)
+            json.key("connects")
+            json.integer(connects)
+            json.key("failures")
+            json.integer(failures)
+            json.key("sessions_forgotten")
+            json.integer(sessionsForgotten)
+            json.key("refused")
+            json.array { json in
+                for refused in refused {
+                    json.object { json in
+                        json.member("filter", refused.filter)
+                        json.member("reason", refused.reason)
+                    }
+                }
+            }
         }
     }
 }

@@ -60,6 +60,12 @@ final class LimitedLog: Sendable {
     /// What a device found worth a line; its own limiter has spoken already about what it rejects.
     func device(_ id: DeviceID, _ outcome: DeviceOutcome) {
         if let report = outcome.report { rejections(of: id, report) }
+        let surplus = outcome.counts.dropped[.quota]
+        if surplus > 0 {
+            line(
+                .warning, source: "\(id) \(DropReason.quota.rawValue)", count: surplus,
+                "device \(id): sends more than its max_rate: \(surplus) readings dropped")
+        }
         for notice in outcome.notices { line(.notice, source: "device \(id)", burst: 4, "device \(id): \(notice)") }
     }
 
@@ -70,9 +76,10 @@ final class LimitedLog: Sendable {
     }
 
     func rejection(of id: DeviceID, _ rejection: Rejection) {
+        let whose = id == Ledger.unrouted ? "" : "device \(id): "
         line(
             .warning, source: "\(id) \(rejection.reason.rawValue)",
-            "rejected (\(rejection.reason.rawValue)): \(rejection.detail)")
+            "\(whose)rejected (\(rejection.reason.rawValue)): \(rejection.detail)")
     }
 
     /// What the core tells. Its first words say what kind of thing it is: `sink cloud`, `segment 3`.

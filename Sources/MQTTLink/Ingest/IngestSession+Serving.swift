@@ -48,15 +48,19 @@ extension IngestSession {
         connection.listenToLog(watch.needsLog)
         book.connected(sessionPresent: answer.isSessionPresent)
         bookEdition = -1
+        var isForgotten = false
         link.update {
+            isForgotten = $0.connects > 0 && !answer.isSessionPresent
             $0.state = .connected
             $0.since = now
             $0.version = connection.version
             $0.isSessionPresent = answer.isSessionPresent
             $0.connects += 1
+            if isForgotten { $0.sessionsForgotten += 1 }
             $0.refusedFilters = []
         }
         link.events(.connected(sessionPresent: answer.isSessionPresent, version: connection.version))
+        if isForgotten { link.events(.sessionForgotten) }
         noteArrivals(now)
     }
 

@@ -88,6 +88,7 @@ final class IngestSession: ConnectionOwner {
             $0.state = .waiting
             $0.since = now
             $0.lastFailure = failure
+            $0.failures += 1
             $0.isSilent = false
         }
         isSilent = false

@@ -72,7 +72,8 @@ enum Address {
             throw Unfit("\(allowed), without \(quoted(path))", suggestion: "topics are named by the devices")
         }
         guard let (host, port) = split(authority) else {
-            throw Unfit("\(allowed), not \(quoted(text))", suggestion: "a port is a number from 1 to 65535")
+            let missing = authority.isEmpty ? "the host is missing" : "a port is a number from 1 to 65535"
+            throw Unfit("\(allowed), not \(quoted(text))", suggestion: missing)
         }
         return (HostPort(host: host, port: port ?? (isTLS ? 8883 : 1883)), isTLS)
     }

@@ -37,6 +37,12 @@ struct SyntaxMessage {
         } else if raw.contains("invalid utf-8") {
             text = "this is not UTF-8 text"
             suggestion = "save the file as UTF-8"
+        } else if raw.contains("unknown escape sequence") {
+            text = "a backslash begins an escape, and this is none"
+            suggestion = #"write \\ for a backslash, or put the text in single quotes"#
+        } else if raw == "unreadable" {
+            text = "this line cannot be read"
+            suggestion = line.contains("[") ? "a section begins with [name] or [[name]]" : nil
         } else if raw.contains("nested value depth") {
             text = "values are nested too deeply (16 levels at most)"
         } else if raw.contains("root table") {

@@ -27,6 +27,8 @@ package struct ReceiverSnapshot: Hashable, Sendable {
     package var batches = 0
     /// Distinct readings.
     package var readings = 0
+    /// The same, by device.
+    package var byDevice: [String: Int] = [:]
     /// Readings that came again.
     package var duplicates = 0
     /// Requests with `Content-Encoding: gzip`.
@@ -90,6 +92,7 @@ final class ReceiverStore: Sendable {
                 guard let place = state.places[reading.key] else {
                     state.places[reading.key] = state.readings.count
                     state.readings.append(reading)
+                    state.snapshot.byDevice[reading.device, default: 0] += 1
                     continue
                 }
                 state.snapshot.duplicates += 1

@@ -2,7 +2,7 @@ import CMosquitto
 import Glibc
 import Synchronization
 
-/// Publishes at QoS 1 and knows what the broker has acknowledged. (`mosquitto_pub -l` loses lines at speed.)
+/// Publishes, at QoS 1 unless told otherwise, and knows what the broker has acknowledged. (`mosquitto_pub -l` loses lines at speed.)
 package final class CountingPublisher: Sendable {
     /// One message: the publisher asks for it by its number, 0 and up.
     package typealias Maker = @Sendable (Int) -> (topic: String, payload: [UInt8])
@@ -30,6 +30,9 @@ package final class CountingPublisher: Sendable {
     /// How many messages the broker has acknowledged.
     package var acknowledged: Int { state.withLock { $0.acknowledgedCount } }
 
+    /// How many numbers are given away: the next message's.
+    package var published: Int { state.withLock { $0.acknowledged.count } }
+
     /// The numbers of those that it has, in order.
     package var acknowledgedNumbers: [Int] {
         state.withLock { state in state.acknowledged.indices.filter { state.acknowledged[$0] } }
@@ -38,12 +41,16 @@ package final class CountingPublisher: Sendable {
     /// Connects, publishes the next `count` messages, and returns when the broker has acknowledged all of them. `rate`: messages per second,
     /// evenly spread; `nil`: as fast as the broker takes them. Throws when the connection is lost; then some were acknowledged
     /// (``acknowledgedNumbers``) and the others are not sent again.
-    package func publish(count: Int, rate: Double? = nil, retain: Bool = false, message: @escaping Maker) async throws {
+    package func publish(
+        count: Int, rate: Double? = nil, qos: Int32 = 1, retain: Bool = false, message: @escaping Maker
+    ) async throws {
         try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
             startThread {
                 done.resume(
                     with: Result {
-                        try PublisherRun(self, count: count, rate: rate, retain: retain, message: message).run()
+                        try PublisherRun(
+                            self, count: count, rate: rate, qos: qos, retain: retain, message: message
+                        ).run()
                     })
             }
         }
@@ -68,6 +75,7 @@ package final class CountingPublisher: Sendable {
         let publisher: CountingPublisher
         let count: Int
         let rate: Double?
+        let qos: Int32
         let retain: Bool
         let message: Maker
         var isConnected = false
@@ -76,10 +84,14 @@ package final class CountingPublisher: Sendable {
         var sent = 0
         var done = 0
 
-        init(_ publisher: CountingPublisher, count: Int, rate: Double?, retain: Bool, message: @escaping Maker) {
+        init(
+            _ publisher: CountingPublisher, count: Int, rate: Double?, qos: Int32, retain: Bool,
+            message: @escaping Maker
+        ) {
             self.publisher = publisher
             self.count = count
             self.rate = rate
+            self.qos = qos
             self.retain = retain
             self.message = message
         }
@@ -115,7 +127,7 @@ package final class CountingPublisher: Sendable {
             while sent < due, outstanding.count < publisher.inFlight {
                 let (topic, payload) = message(first + sent)
                 var messageID: Int32 = 0
-                try check(mosquitto_publish(client, &messageID, topic, Int32(payload.count), payload, 1, retain))
+                try check(mosquitto_publish(client, &messageID, topic, Int32(payload.count), payload, qos, retain))
                 outstanding[messageID] = first + sent
                 sent += 1
             }

@@ -1,0 +1,87 @@
+/// The members of `covey status --json` that these tests look at.
+package struct Status: Decodable, Sendable {
+    package struct Ledger: Decodable, Sendable {
+        package struct Sink: Decodable, Sendable {
+            package let stored: Int
+            package let uploaded: Int
+            package let pending: Int
+            package let refused: Int
+            package let evicted: [String: Int]
+            package let damaged: Int
+
+            package var balances: Bool {
+                stored == uploaded + pending + refused + evicted.values.reduce(0, +) + damaged
+            }
+        }
+
+        package let received: Int
+        package let waiting: Int
+        package let stored: Int
+        package let duplicate: Int
+        package let rejected: [String: Int]
+        package let dropped: [String: Int]
+        package let sinks: [String: Sink]
+        package let streams: [Stream]
+
+        package struct Stream: Decodable, Sendable {
+            package let device: String
+            package let received: Int
+            package let stored: Int
+            package let dropped: [String: Int]
+        }
+
+        package subscript(device: String) -> Stream? { streams.first { $0.device == device } }
+
+        package var balances: Bool {
+            received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
+        }
+    }
+
+    package let gateway: String
+    package let node: String
+    package let health: String
+    package let reasons: [String]
+    package let configuration: Configuration
+    package let ledger: Ledger
+    package let tree: Node
+    package let ring: Ring
+
+    package struct Configuration: Decodable, Sendable {
+        private enum CodingKeys: String, CodingKey {
+            case faults
+            case waiting = "waits_for_restart"
+        }
+
+        package let faults: [String]
+        package let waiting: [String]
+    }
+
+    package struct Ring: Decodable, Sendable {
+        package struct Retired: Decodable, Sendable {
+            package let segment: Int
+            package let reason: String
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case segments, retired
+            case retiredSegments = "retired_segments"
+        }
+
+        package let segments: Int
+        package let retired: Int
+        package let retiredSegments: [Retired]
+    }
+
+    package struct Node: Decodable, Sendable {
+        package let id: String
+        package let state: String
+        package let restarts: Int
+        package let stuck: Int
+        package let abandoned: Int
+        package let children: [Node]?
+
+        package subscript(path: String...) -> Node? {
+            path.reduce(self as Node?) { node, id in node?.children?.first { $0.id == id } }
+        }
+    }
+}
