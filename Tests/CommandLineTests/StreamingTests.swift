@@ -62,6 +62,19 @@ import Testing
         }
     }
 
+    @Test func `a tail whose daemon goes without a word exits with 3 and says what may have happened`() async throws {
+        let hub = TailHub()
+        var running: Running?
+        try await withDaemon(FakeDaemon(tails: hub)) { path in
+            running = try Running(["tail", "--socket", path])
+            try await onThread { while !hub.isFollowed { sched_yield() } }
+        }
+        let left = try #require(running)
+        let outcome = try await onThread { try left.wait() }
+        #expect(outcome.code == 3)
+        #expect(outcome.errors.hasPrefix("covey: the daemon broke off the stream: it stopped"), "\(outcome)")
+    }
+
     @Test func `what a stream tells of itself goes to the person, not among the readings`() async throws {
         let daemon = FakeDaemon(readings: [
             Samples.readings[0], #"{"note":"segment 7 is damaged"}"#, #"{"dropped":12}"#,

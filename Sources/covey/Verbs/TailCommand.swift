@@ -17,12 +17,14 @@ struct TailCommand: ParsableCommand {
 
     func run() throws {
         endOnSignal()
+        var hasBegun = false
         var printer = ReadingPrinter(json ? .jsonLines : .table, to: Output(), terminal: .current)
         do {
             try noteUnknown()
             try daemon.client.lines(
                 target("/v1/tail", globs: globs),
                 begin: {
+                    hasBegun = true
                     try printer.begin()
                     Progress.begin("waiting for the first reading; Ctrl-C ends it", isPatient: false)
                 },
@@ -33,11 +35,15 @@ struct TailCommand: ParsableCommand {
         } catch let failure as Failure {
             Progress.end()
             try printer.flush()
-            throw printer.failure ?? failure
+            if let told = printer.failure { throw told }
+            throw hasBegun && failure.code == .noDaemon ? Failure(.noDaemon, Self.brokenOff) : failure
         }
         Progress.end()
         throw printer.failure ?? Failure(.noDaemon, "the daemon ended the stream; did it stop?")
     }
+
+    private static let brokenOff =
+        "the daemon broke off the stream: it stopped, or this was not read for longer than it waits"
 
     /// Ending it is how one is done with it. Nothing is open but the socket, and whole lines are written at once.
     private func endOnSignal() {
