@@ -67,7 +67,7 @@ import Testing
         var running: Running?
         try await withDaemon(FakeDaemon(tails: hub)) { path in
             running = try Running(["tail", "--socket", path])
-            try await onThread { while !hub.isFollowed { sched_yield() } }
+            await onThread { while !hub.isFollowed { sched_yield() } }
         }
         let left = try #require(running)
         let outcome = try await onThread { try left.wait() }

@@ -90,7 +90,7 @@ struct StatusText {
         if isIdle, (ledger["streams"]?.elements ?? []).isEmpty {
             steps.append(
                 "no device is configured: add a [[device]] to /etc/covey/covey.toml (its comments show how), "
-                    + "covey check --config it, and restart the gateway")
+                    + "covey check --config it, and systemctl reload covey")
         } else if total(ledger["received"]) == 0 {
             steps.append("no reading has come yet: covey devices shows who is silent")
         }
