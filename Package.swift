@@ -139,7 +139,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Devices", "Environment", "Gateway", "Model", "Supervision", "SupervisionCore", "TestKit",
+                "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "Supervision", "SupervisionCore",
+                "TestKit",
                 "TOMLConfiguration", "covey",
                 logging,
             ]),

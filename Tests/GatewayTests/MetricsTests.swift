@@ -1,6 +1,9 @@
 import FoundationEssentials
+import PrometheusMetrics
 import TestKit
 import Testing
+
+@testable import Gateway
 
 @Suite("A gateway that is scraped", .serialized)
 struct MetricsTests {
@@ -73,6 +76,20 @@ struct MetricsTests {
             #expect(family.help?.hasSuffix(".") == true, "\(family.name) has no help")
         }
         await site.end()
+    }
+
+    @Test("A broker that a reload brings is measured like those of the start")
+    func newBroker() throws {
+        let instruments = Instruments(brokers: ["old"], sinks: [])
+        for broker in ["old", "new", "new"] {
+            instruments.acknowledged(3, of: broker, window: .milliseconds(50))
+        }
+        var text = PrometheusText()
+        instruments.exporter.write(into: &text)
+        let samples = try PrometheusPage(text.bytes)["covey_broker_batch_messages"]?.samples ?? []
+        let sums = samples.filter { $0.name.hasSuffix("_sum") }.map { ($0.labels["broker"], $0.value) }
+        #expect(sums.map(\.0) == ["new", "old"])
+        #expect(sums.map(\.1) == [6, 3])
     }
 
     private func expect(_ page: PrometheusPage, toAgreeWith status: Status) throws {

@@ -15,9 +15,21 @@ final class Instruments: Sendable {
     let exporter = PrometheusExporter(descriptions: descriptions)
     private let commitDuration: Timer
     private let commitReadings: Recorder
-    private let batches: [String: (messages: Recorder, window: Timer)]
+    /// By broker: those of the start, and those that a reload brings.
+    private let batches: Mutex<[String: BatchInstruments]>
     private let requests: [SinkInstruments]
     private let shownDevices = Mutex<Set<DeviceID>>([])
+
+    private struct BatchInstruments: Sendable {
+        let messages: Recorder
+        let window: Timer
+
+        init(_ broker: String, _ exporter: PrometheusExporter) {
+            let dimensions = [("broker", broker)]
+            messages = Recorder(label: "covey_broker_batch_messages", dimensions: dimensions, factory: exporter)
+            window = Timer(label: "covey_broker_commit_window", dimensions: dimensions, factory: exporter)
+        }
+    }
 
     private struct SinkInstruments: Sendable {
         let accepted: Timer
@@ -29,14 +41,9 @@ final class Instruments: Sendable {
         let exporter = exporter
         commitDuration = Timer(label: "covey_commit_duration", factory: exporter)
         commitReadings = Recorder(label: "covey_commit_readings", factory: exporter)
-        batches = Dictionary(
-            brokers.map { broker in
-                let messages = Recorder(
-                    label: "covey_broker_batch_messages", dimensions: [("broker", broker)], factory: exporter)
-                let window = Timer(
-                    label: "covey_broker_commit_window", dimensions: [("broker", broker)], factory: exporter)
-                return (broker, (messages, window))
-            }, uniquingKeysWith: { first, _ in first })
+        batches = Mutex(
+            Dictionary(
+                brokers.map { ($0, BatchInstruments($0, exporter)) }, uniquingKeysWith: { first, _ in first }))
         requests = sinks.map { sink in
             func timer(_ outcome: String) -> Timer {
                 Timer(
@@ -56,7 +63,12 @@ final class Instruments: Sendable {
 
     /// A broker's batch was acknowledged.
     func acknowledged(_ messages: Int, of broker: String, window: Duration) {
-        guard let instruments = batches[broker] else { return }
+        let instruments = batches.withLock { [exporter] batches in
+            if let known = batches[broker] { return known }
+            let new = BatchInstruments(broker, exporter)
+            batches[broker] = new
+            return new
+        }
         instruments.messages.record(messages)
         instruments.window.recordNanoseconds(window.nanoseconds)
     }
