@@ -57,8 +57,7 @@ extension BrokerConfiguration {
     func settings(commitWindow window: Duration, clientSuffix: String = "") -> BrokerSettings {
         var settings = BrokerSettings(
             name: name, host: address.host, port: address.port,
-            tls: tls.map { TLSSettings(caFile: $0.caFile, certFile: $0.certFile, keyFile: $0.keyFile) },
-            clientID: clientID + clientSuffix)
+            tls: tls, clientID: clientID + clientSuffix)
         settings.username = username
         settings.passwordFile = passwordFile
         settings.keepAlive = keepAlive
@@ -66,7 +65,7 @@ extension BrokerConfiguration {
         settings.receiveMaximum = receiveMaximum
         settings.silentAlarm = silentAlarm
         settings.commitWindow = window
-        settings.version = ProtocolVersion(rawValue: version.rawValue) ?? .automatic
+        settings.version = version
         return settings
     }
 }

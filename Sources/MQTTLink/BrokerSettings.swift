@@ -1,28 +1,5 @@
 import Glibc
-import Model
-
-/// The protocol that a link speaks.
-package enum ProtocolVersion: String, Hashable, Sendable {
-    /// MQTT 5; 3.1.1 with a broker that refuses it.
-    case automatic
-    case version5 = "5"
-    case version311 = "3.1.1"
-}
-
-/// How a link proves whom it talks to. Verification cannot be switched off.
-package struct TLSSettings: Hashable, Sendable {
-    /// PEM file of the authorities to trust; `nil` for those of the system.
-    package var caFile: String?
-    /// PEM files of the client's own certificate and its key: both or none.
-    package var certFile: String?
-    package var keyFile: String?
-
-    package init(caFile: String? = nil, certFile: String? = nil, keyFile: String? = nil) {
-        self.caFile = caFile
-        self.certFile = certFile
-        self.keyFile = keyFile
-    }
-}
+package import Model
 
 /// When a link that lost its broker tries again: after a random time up to `base`, doubled with every failure up to `cap`.
 package struct ReconnectSettings: Hashable, Sendable {
@@ -44,7 +21,7 @@ package struct BrokerSettings: Hashable, Sendable {
     package var host: String
     package var port: Int
     /// `nil`: plain TCP.
-    package var tls: TLSSettings?
+    package var tls: TLSFiles?
     package var username: String?
     /// Its first line is the password; read anew for every connection.
     package var passwordFile: String?
@@ -60,10 +37,10 @@ package struct BrokerSettings: Hashable, Sendable {
     package var silentAlarm: Duration?
     /// How long a message may wait for its commit and acknowledgement.
     package var commitWindow = Duration.seconds(1)
-    package var version = ProtocolVersion.automatic
+    package var version = MQTTVersion.automatic
     package var reconnect = ReconnectSettings()
 
-    package init(name: String, host: String, port: Int = 1883, tls: TLSSettings? = nil, clientID: String) {
+    package init(name: String, host: String, port: Int = 1883, tls: TLSFiles? = nil, clientID: String) {
         self.name = name
         self.host = host
         self.port = port

@@ -1,6 +1,6 @@
 package import Devices
 package import Environment
-import Model
+package import Model
 
 /// One message as the broker sent it.
 package struct InboundMessage: Sendable {
@@ -28,7 +28,7 @@ package struct LinkBatch: Sendable {
 package enum LinkEvent: Hashable, Sendable {
     case connecting(attempt: Int)
     /// Without a session the broker has forgotten what it sent: message ids begin anew, and marks of old deliveries mean nothing.
-    case connected(sessionPresent: Bool, version: ProtocolVersion)
+    case connected(sessionPresent: Bool, version: MQTTVersion)
     case disconnected(LinkFailure, retryIn: Duration)
     /// Connected anew, and the broker has forgotten the session of the connection before: what it kept for us meanwhile is gone.
     case sessionForgotten
@@ -51,7 +51,7 @@ package enum LinkState: String, Hashable, Sendable {
 package struct LinkStatus: Sendable {
     package internal(set) var state = LinkState.idle
     package internal(set) var since: MonotonicInstant?
-    package internal(set) var version: ProtocolVersion?
+    package internal(set) var version: MQTTVersion?
     package internal(set) var isSessionPresent = false
     /// Connections that came about.
     package internal(set) var connects: UInt64 = 0

@@ -1,5 +1,6 @@
 import CMosquitto
 import Glibc
+import Model
 
 /// Why there is no connection, in plain words.
 package struct LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -39,7 +40,7 @@ package struct LinkFailure: Error, Hashable, Sendable, CustomStringConvertible {
 
 extension LinkFailure {
     /// What a broker's answer to CONNECT, or its DISCONNECT, means. `code`: MQTT 5's reason, or 3.1.1's return code below 6.
-    static func refusal(_ code: Int32, version: ProtocolVersion, username: String?) -> LinkFailure {
+    static func refusal(_ code: Int32, version: MQTTVersion, username: String?) -> LinkFailure {
         let who = username.map { "user \($0)" } ?? "a client without a user name"
         let wrong = "the broker does not accept \(who): check username, password_file and the broker's password list"
         if version == .version311, code < 6 {

@@ -146,9 +146,8 @@ extension ConfigurationRow {
             do: "Put it there. A daemon starts all the same, and the sink waits for it."),
         ConfigurationRow(
             "HTTP on all addresses", "[api]\nlisten = \"0.0.0.0:8470\"\n",
-            "1:1: there is no [[upload]]: readings stay on this gateway",
-            "2:10: `listen`: everyone who reaches 0.0.0.0:8470 can read all readings (127.0.0.1 serves this machine alone)",
-            isNote: true, do: "Use 127.0.0.1, unless that is what is wanted."),
+            "2:10: `listen`: 0.0.0.0:8470 is not a loopback address, and the interface has no passwords (write \"127.0.0.1:8470\" and put a proxy before it)",
+            do: "Use 127.0.0.1; a proxy with passwords may stand before it."),
     ]
 
     static let many = [

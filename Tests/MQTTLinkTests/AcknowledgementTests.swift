@@ -1,5 +1,6 @@
 import Devices
 import MQTTLink
+import Model
 import TestKit
 import Testing
 

@@ -35,8 +35,8 @@ import Testing
 
     @Test(
         "A broker with 20 messages in flight is not slowed down to 20 per window", .timeLimit(.minutes(1)),
-        arguments: [ProtocolVersion.version5, .version311])
-    func defaultInFlight(version: ProtocolVersion) async throws {
+        arguments: [MQTTVersion.version5, .version311])
+    func defaultInFlight(version: MQTTVersion) async throws {
         let broker = try MosquittoBroker(options: ["max_queued_messages 0"])
         try await broker.start()
         var settings = BrokerSettings.test(port: broker.port)
@@ -134,7 +134,7 @@ import Testing
         try broker.configure(options: ["allow_anonymous false", "password_file \(passwords)"])
         try await broker.start()
         let file = "\(broker.directory)/password"
-        for version in [ProtocolVersion.version5, .version311] {
+        for version in [MQTTVersion.version5, .version311] {
             try MosquittoBroker.write("wrong\n", to: file)
             var settings = BrokerSettings.test(port: broker.port)
             settings.username = "link"
@@ -250,7 +250,7 @@ import Testing
     @Test("Settings that can never work end the link with an error that names them")
     func configuration() async throws {
         var settings = BrokerSettings.test(port: 1883)
-        settings.tls = TLSSettings(caFile: "/nonexistent/ca.pem")
+        settings.tls = TLSFiles(caFile: "/nonexistent/ca.pem")
         let link = IngestLink(settings: settings, filters: [], seed: 1, events: { _ in }, deliver: { _ in true })
         let error = await #expect(throws: LinkConfigurationError.self) { try await link.run(heartbeat: {}) }
         #expect(error?.message.contains("ca_file /nonexistent/ca.pem cannot be read") == true)

@@ -1,5 +1,6 @@
 import Devices
 import MQTTLink
+import Model
 import TestKit
 import Testing
 
@@ -33,7 +34,7 @@ import Testing
         let (broker, certificates) = try await broker(server: "server", options: ["require_certificate true"])
         for host in ["127.0.0.1", "localhost"] {
             var settings = BrokerSettings.test(port: broker.port, host: host)
-            settings.tls = TLSSettings(
+            settings.tls = TLSFiles(
                 caFile: certificates.authority, certFile: certificates.certificate("client"),
                 keyFile: certificates.key("client"))
             let running = RunningLink(settings, filters: ["self"])
@@ -59,11 +60,11 @@ import Testing
     func named() async throws {
         let (broker, certificates) = try await broker(server: "server", options: ["require_certificate true"])
         var settings = BrokerSettings.test(port: broker.port)
-        settings.tls = TLSSettings(caFile: certificates.otherAuthority)
+        settings.tls = TLSFiles(caFile: certificates.otherAuthority)
         try await waitForFailure("not signed by an authority that ca_file holds", settings)
-        settings.tls = TLSSettings(caFile: certificates.authority)
+        settings.tls = TLSFiles(caFile: certificates.authority)
         try await waitForFailure("client certificate", settings)
-        settings.tls = TLSSettings(caFile: nil)
+        settings.tls = TLSFiles(caFile: nil)
         try await waitForFailure("not signed by an authority that ca_file holds", settings)
         await broker.stop()
         certificates.remove()
@@ -73,7 +74,7 @@ import Testing
     func expired() async throws {
         let (broker, certificates) = try await broker(server: "expired")
         var settings = BrokerSettings.test(port: broker.port)
-        settings.tls = TLSSettings(caFile: certificates.authority)
+        settings.tls = TLSFiles(caFile: certificates.authority)
         try await waitForFailure("has expired", settings)
         await broker.stop()
         try broker.configure(
@@ -98,7 +99,7 @@ import Testing
         try MosquittoBroker.write("no certificate\n", to: path)
         try await broker.start()
         var settings = BrokerSettings.test(port: broker.port)
-        settings.tls = TLSSettings(caFile: path)
+        settings.tls = TLSFiles(caFile: path)
         let link = IngestLink(settings: settings, filters: [], seed: 1, events: { _ in }, deliver: { _ in true })
         let error = await #expect(throws: LinkConfigurationError.self) { try await link.run(heartbeat: {}) }
         #expect(error?.message.contains(path) == true)

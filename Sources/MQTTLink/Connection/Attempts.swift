@@ -21,7 +21,7 @@ struct Attempts {
 
     /// Finds the broker and opens what `prepare` makes for it; once more where the broker does not know the version.
     mutating func connect(
-        on thread: LinkThread, prepare: (ProtocolVersion) throws(LinkEnd) -> Connection
+        on thread: LinkThread, prepare: (MQTTVersion) throws(LinkEnd) -> Connection
     ) throws(LinkEnd) {
         let deadline = monotonicNow().advanced(by: settings.reconnect.connectTimeout)
         let target = try Resolver(thread: thread, settings: settings).target(deadline: deadline)

@@ -40,14 +40,14 @@ final class Connection {
 
     let client: OpaquePointer
     let settings: BrokerSettings
-    let version: ProtocolVersion
+    let version: MQTTVersion
     weak var owner: (any ConnectionOwner)?
     var answer: Answer?
     var farewell: Int32?
     private(set) var notes: [String] = []
 
     /// Prepares a connection; nothing goes out yet.
-    init(settings: BrokerSettings, version: ProtocolVersion, session: Session, will: Will?) throws(LinkEnd) {
+    init(settings: BrokerSettings, version: MQTTVersion, session: Session, will: Will?) throws(LinkEnd) {
         Self.startLibrary
         guard let client = mosquitto_new(settings.clientID, session == .clean, nil) else {
             throw .failure(LinkFailure.system(errno))

@@ -1,13 +1,15 @@
+import Model
+
 /// Which MQTT version to try next. Pure.
 struct ProtocolChoice: Sendable {
     /// Some old brokers close the connection instead of answering; once may be chance.
     static let silentClosesToDoubt = 2
 
-    private let wanted: ProtocolVersion
+    private let wanted: MQTTVersion
     private var silentCloses = 0
-    private(set) var next: ProtocolVersion
+    private(set) var next: MQTTVersion
 
-    init(_ wanted: ProtocolVersion) {
+    init(_ wanted: MQTTVersion) {
         self.wanted = wanted
         next = wanted == .version311 ? .version311 : .version5
     }

@@ -71,7 +71,7 @@ final class IngestSession: ConnectionOwner {
         try attempts.connect(on: thread, prepare: prepare)
     }
 
-    private func prepare(_ version: ProtocolVersion) throws(LinkEnd) -> Connection {
+    private func prepare(_ version: MQTTVersion) throws(LinkEnd) -> Connection {
         let opened = try Connection(settings: settings, version: version, session: .persistent, will: nil)
         opened.owner = self
         connection = opened

@@ -1,12 +1,12 @@
 package import Environment
-import Model
+package import Model
 import Synchronization
 import Threads
 
 /// How a publishing link is doing. Counts are since the link was made.
 package struct PublishStatus: Sendable {
     package internal(set) var state = LinkState.idle
-    package internal(set) var version: ProtocolVersion?
+    package internal(set) var version: MQTTVersion?
     package internal(set) var connects: UInt64 = 0
     package internal(set) var lastFailure: LinkFailure?
     package internal(set) var since: MonotonicInstant?

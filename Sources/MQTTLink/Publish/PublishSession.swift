@@ -52,7 +52,7 @@ final class PublishSession: ConnectionOwner {
         connection?.listenToLog(false)
     }
 
-    private func prepare(_ version: ProtocolVersion) throws(LinkEnd) -> Connection {
+    private func prepare(_ version: MQTTVersion) throws(LinkEnd) -> Connection {
         let will = link.presence.map { Connection.Will(topic: $0.topic, payload: $0.offline) }
         let opened = try Connection(settings: settings, version: version, session: .clean, will: will)
         opened.owner = self

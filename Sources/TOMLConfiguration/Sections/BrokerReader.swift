@@ -33,7 +33,7 @@ struct BrokerReader {
             }
             return text
         }
-        let version = reader.choice("version", default: BrokerConfiguration.Version.automatic)
+        let version = reader.choice("version", default: MQTTVersion.automatic)
         let keepAlive = reader.duration("keep_alive", in: Bounds.keepAlive)
         let sessionExpiry = reader.duration("session_expiry", in: Bounds.sessionExpiry)
         let receiveMaximum = reader.integer(

@@ -10,7 +10,7 @@ package struct BrokerConfiguration: Hashable, Sendable {
     /// Absolute; read at each connect, its last line end is not part of the password.
     package var passwordFile: String?
     package var clientID: String
-    package var version: Version
+    package var version: MQTTVersion
     /// 5 s to 18 h.
     package var keepAlive: Duration
     /// How long the broker keeps the session, and with it what was sent meanwhile, while the gateway is away.
@@ -21,29 +21,6 @@ package struct BrokerConfiguration: Hashable, Sendable {
     package var silentAlarm: Duration?
     /// Whether the retained local topics `covey/GATEWAY/…` are published here.
     package var publish: Bool
-
-    /// Which MQTT is spoken. Raw values are the words of the configuration.
-    package enum Version: String, Hashable, Sendable, CaseIterable {
-        /// 5, and 3.1.1 where the broker knows no better.
-        case automatic = "auto"
-        case version5 = "5"
-        case version311 = "3.1.1"
-    }
-}
-
-/// The files of a TLS client. All paths absolute.
-package struct TLSFiles: Hashable, Sendable {
-    /// PEM; `nil` trusts the system's authorities.
-    package var caFile: String?
-    /// PEM, with ``keyFile``; both or none.
-    package var certFile: String?
-    package var keyFile: String?
-
-    package init(caFile: String? = nil, certFile: String? = nil, keyFile: String? = nil) {
-        self.caFile = caFile
-        self.certFile = certFile
-        self.keyFile = keyFile
-    }
 }
 
 /// One `[[upload]]`.
