@@ -24,10 +24,8 @@ struct Discovery: Sendable {
     func run(_ context: ChildContext, place: @Sendable (DeviceID) async throws -> Void) async throws {
         while let batch = try await finds.next(upTo: 256) {
             context.heartbeat()
-            for find in batch {
-                logger.info("device \(find.device) appeared (\(find.pattern))")
-                try await place(find.device)
-            }
+            announce(batch)
+            for find in batch { try await place(find.device) }
             do {
                 try await store.apply(
                     batch.map { .put(.devices, key: $0.device.rawValue, value: Array($0.pattern.utf8)) })
@@ -35,6 +33,15 @@ struct Discovery: Sendable {
                 logger.warning("\(batch.count) new devices could not be remembered: \(error.message)")
             }
         }
+    }
+
+    /// So many lines at a time can still be read; a wide filter on a busy broker brings thousands of devices at once.
+    private static let namedAtOnce = 16
+
+    private func announce(_ batch: [Find]) {
+        for find in batch.prefix(Self.namedAtOnce) { logger.info("device \(find.device) appeared (\(find.pattern))") }
+        let others = batch.count - Self.namedAtOnce
+        if others > 0 { logger.info("\(others) more devices appeared; covey devices has them all") }
     }
 
     /// The devices found in earlier runs, by name.
