@@ -82,6 +82,9 @@ private func words(_ error: NIOSSLError) -> String {
 private func words(_ stack: NIOBoringSSLErrorStack) -> String {
     let all = stack.map(\.description).joined(separator: "; ")
     if all.contains("ALERT_CERTIFICATE_EXPIRED") { return "TLS: the sink says that our certificate has expired" }
+    if all.contains("WRONG_VERSION_NUMBER") || all.contains("HTTP_REQUEST") || all.contains("HTTPS_PROXY_REQUEST") {
+        return "TLS: the other side does not speak TLS; is the port of url right, or should it begin with http://?"
+    }
     if all.contains("ALERT") {
         return "TLS: the sink refuses us (\(lastWord(all))); does it want a client certificate?"
     }
@@ -91,7 +94,9 @@ private func words(_ stack: NIOBoringSSLErrorStack) -> String {
 /// The library's reasons end in `…:WORDS_IN_CAPITALS at FILE:LINE`.
 private func lastWord(_ text: String) -> String {
     let words = text.split { !($0.isUppercase || $0.isNumber || $0 == "_") }
-    guard let last = words.last(where: { $0.contains("_") }) else { return "no reason" }
+    guard let last = words.last(where: { $0.contains("_") && $0.contains(where: \.isUppercase) }) else {
+        return "no reason"
+    }
     return last.lowercased().split(separator: "_").joined(separator: " ")
 }
 

@@ -98,6 +98,10 @@ extension LinkFailure {
         }
     }
 
+    /// A connection that ended before the other side had answered.
+    static let wordless = LinkFailure(
+        .lost, "the other side ended the connection without an answer: check that host and port are a broker's")
+
     static func system(_ code: Int32) -> LinkFailure {
         switch code {
         case ECONNREFUSED:
@@ -106,7 +110,8 @@ extension LinkFailure {
             LinkFailure(.unreachable, "no way leads to the broker (\(describe(code))): check the network")
         case ETIMEDOUT:
             LinkFailure(.timeout, "the broker's machine does not answer: check the host and the network")
-        case ECONNRESET, EPIPE:
+        // The library also reports an end of the stream as a system error, and then there is none.
+        case ECONNRESET, EPIPE, 0:
             LinkFailure(.lost, "the broker closed the connection")
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
             LinkFailure(.resources, "the system gives no more sockets (\(describe(code)))")

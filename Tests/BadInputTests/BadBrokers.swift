@@ -12,7 +12,8 @@ final class BadBrokers: Sendable {
     private let expired: MosquittoBroker
     private let name: MosquittoBroker
     private let web: HTTPReceiver
-    private let refusing: RefusingBroker
+    private let refusing: ScriptedBroker
+    private let hostile: ScriptedBroker
     private let certificates: Certificates
 
     init() async throws {
@@ -22,7 +23,10 @@ final class BadBrokers: Sendable {
         expired = try MosquittoBroker()
         name = try MosquittoBroker()
         web = HTTPReceiver()
-        refusing = try RefusingBroker()
+        refusing = try ScriptedBroker(subscribed: 0x87, then: [])
+        let topic: [UInt8] = Array("t/hostile".utf8) + [0xFF, 0xFE]
+        hostile = try ScriptedBroker(
+            subscribed: 1, then: [0x32, UInt8(topic.count + 6), 0, UInt8(topic.count)] + topic + [0, 5, 0, 0x31])
         certificates = try await Certificates.make(in: expired.directory)
         let passwords = "\(password.directory)/passwords"
         try MosquittoBroker.write("covey:right\n", to: passwords)
@@ -57,6 +61,7 @@ final class BadBrokers: Sendable {
             ("expired", "mqtts://127.0.0.1:\(expired.port)", "ca_file = \"\(certificates.authority)\""),
             ("name", "mqtts://127.0.0.1:\(name.port)", "ca_file = \"\(certificates.authority)\""),
             ("web", "mqtt://127.0.0.1:\(webPort)", ""), ("acl", "mqtt://127.0.0.1:\(refusing.port)", ""),
+            ("hostile", "mqtt://127.0.0.1:\(hostile.port)", ""),
             ("restarts", "mqtt://127.0.0.1:\(restarts.port)", ""),
             ("halfopen", "mqtt://127.0.0.1:\(relay.port)", "keep_alive = \"5 s\""),
         ]
@@ -105,51 +110,5 @@ final class BadBrokers: Sendable {
         await web.stop()
         certificates.remove()
         for file in ["password", "passwords"] { _ = unlink("\(password.directory)/\(file)") }
-    }
-}
-
-/// Answers as a broker of MQTT 5 whose access list allows nothing.
-private final class RefusingBroker: Sendable {
-    let port: Int
-    private let listener: Descriptor
-
-    init() throws {
-        let listener = Descriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
-        self.listener = listener
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener.number, $0, length) == 0 && listen(listener.number, 16) == 0
-                    && getsockname(listener.number, $0, &length) == 0
-            }
-        }
-        guard isBound else { throw ChildFailure(description: "no port: \(errno)") }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        startThread {
-            while case let accepted = accept(listener.number, nil, nil), accepted >= 0 {
-                let connection = Descriptor(accepted)
-                startThread { Self.serve(connection) }
-            }
-        }
-    }
-
-    deinit { listener.shutdown() }
-
-    /// Packets of a small client come whole.
-    private static func serve(_ connection: Descriptor) {
-        var packet = [UInt8](repeating: 0, count: 4096)
-        while case let count = recv(connection.number, &packet, packet.count, 0), count > 0 {
-            let answer: [UInt8]
-            switch packet[0] >> 4 {
-            case 1: answer = [0x20, 3, 0, 0, 0]
-            case 8: answer = [0x90, 4, packet[2], packet[3], 0, 0x87]
-            case 12: answer = [0xD0, 0]
-            default: continue
-            }
-            _ = send(connection.number, answer, answer.count, Int32(MSG_NOSIGNAL))
-        }
     }
 }

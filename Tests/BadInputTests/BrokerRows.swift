@@ -52,11 +52,17 @@ extension BrokerRow {
             do: "Write the certificate's name into url."),
         BrokerRow(
             "web", "a web server in its place",
-            says: "broker web: ", do: "Check host and port: 1883, or 8883 with TLS."),
+            says:
+                "broker web: the other side ended the connection without an answer: check that host and port are a broker's",
+            do: "Check host and port: 1883, or 8883 with TLS."),
         BrokerRow(
             "acl", "a subscription that it refuses", says: "broker acl refuses t/acl: the broker says: Not authorized",
             Counter("brokers.acl.refused", .says("t/acl")), Counter("reasons", .says("broker acl refuses t/acl")),
             do: "Allow it in the broker's access list."),
+        BrokerRow(
+            "hostile", "a topic that is no UTF-8, sent again at every connection",
+            says: "broker hostile: the other side does not keep to MQTT: check that host and port are a broker's",
+            do: "Brokers do not let such topics pass: see what it is."),
         BrokerRow(
             "restarts", "restarted in good order", says: "broker restarts: the broker",
             do: "Nothing: it kept what came meanwhile.",

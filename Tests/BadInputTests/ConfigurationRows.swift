@@ -176,7 +176,8 @@ extension ConfigurationRow {
             topic = "a/#/b"
             decoder = "tasmotta"
             """,
-            "2:", "3:1: unknown key `datadir`", "5:13: ", "6:17: ", "7:8: ", "8:1: key `acks` is there already",
+            "2:8: this is no TOML value: \"green house\"", "3:1: unknown key `datadir`", "5:13: ", "6:17: ", "7:8: ",
+            "8:1: key `acks` is there already",
             "11:7: ", #"12:1: [[device]] "door" needs `line`"#, "15:8: ", "19:10: `broker` names no [[broker]]",
             "20:9: `topic` is no topic filter", "21:11: `decoder` cannot be",
             do: "Mend them all; one run shows them all.")

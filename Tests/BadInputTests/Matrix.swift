@@ -71,11 +71,20 @@ enum Matrix {
         }
     }
 
+    /// Where the message itself is shown is said above the table.
+    private static func counters(of row: BadInput) -> String {
+        let others = row.counters.filter { counter in
+            guard let message = row.message else { return true }
+            return counter.move != .says(message)
+        }
+        return others.isEmpty ? "none" : others.map(\.text).joined(separator: ", ")
+    }
+
     private static func line(_ row: BadInput) -> String {
         let thing = row.kind.isEmpty ? row.thing : "\(row.kind): \(row.thing)"
-        let message = row.message.map { "`` \($0) ``" } ?? "none"
+        let message = row.message.map { "`` \($0.hasSuffix(" ") ? $0 + "…" : $0) ``" } ?? "none"
         var cells = [thing, message]
-        if row.source != .configuration { cells.append(row.counters.map(\.text).joined(separator: ", ")) }
+        if row.source != .configuration { cells.append(counters(of: row)) }
         cells.append(row.advice)
         return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
     }

@@ -13,17 +13,22 @@ struct RingRow: Sendable {
 
     let page: BadInput
     let survivors: Survivors
+    /// Whether the gateway runs as a user to whom not everything is allowed.
+    var asNobody = false
     /// Spoils a copy of the data directory; `other` is that of another gateway.
     let spoil: @Sendable (_ data: String, _ other: String) throws -> Void
 
     init(
-        _ thing: String, says message: String?, _ counters: Counter..., keeps survivors: Survivors, do advice: String,
+        _ thing: String, says message: String?, _ counters: Counter..., keeps survivors: Survivors,
+        asNobody: Bool = false,
+        do advice: String,
         spoil: @escaping @Sendable (_ data: String, _ other: String) throws -> Void
     ) {
         let recovery = message.map { [Counter("ring.recovery", .says($0))] } ?? []
         page = BadInput(
             source: .ring, thing: thing, message: message, counters: counters + recovery, advice: advice)
         self.survivors = survivors
+        self.asNobody = asNobody
         self.spoil = spoil
     }
 }
@@ -52,7 +57,8 @@ extension RingRow {
                 }
             }),
         RingRow(
-            "random bytes", says: "set aside as ", keeps: .none, do: lookAside,
+            "random bytes", says: "not a ring of Covey's: segment 0 holds something else: set aside as ", keeps: .none,
+            do: lookAside,
             spoil: { data, _ in
                 let file = ring(data)
                 var random = UInt64(7)
@@ -68,16 +74,23 @@ extension RingRow {
             do: "The file system was full or is damaged: check it.",
             spoil: { data, _ in try ring(data).truncate(to: 9 * StoredFile.segmentBytes + 5000) }),
         RingRow(
-            "cut off near its beginning", says: "set aside as ", keeps: .none, do: lookAside,
+            "cut off near its beginning", says: "the ring has room for 3 segments, and needs at least 8: set aside as ",
+            keeps: .none, do: lookAside,
             spoil: { data, _ in try ring(data).truncate(to: 3 * StoredFile.segmentBytes) }),
         RingRow(
-            "a folder in its place", says: "set aside as ", keeps: .none, do: lookAside,
+            "a folder in its place", says: "it cannot be opened (Is a directory): set aside as ", keeps: .none,
+            do: lookAside,
             spoil: { data, _ in
                 unlink(data + "/ring")
                 mkdir(data + "/ring", 0o755)
             }),
         RingRow(
-            "of a newer version", says: "set aside as ", keeps: .none,
+            "somebody else's: `sudo covey run` was tried once",
+            says: "it cannot be opened (Permission denied): set aside as ",
+            keeps: .none, asNobody: true, do: "chown covey: the file that was set aside, and put it back.",
+            spoil: { data, _ in chmod(data + "/ring", 0) }),
+        RingRow(
+            "of a newer version", says: "the ring is in format 99, and this Covey reads up to 1", keeps: .none,
             do: "Install the newer Covey again and put the file back.",
             spoil: { data, _ in try ring(data).age(segment: try ring(data).usedSegments()[0]) }),
         RingRow(
@@ -108,7 +121,7 @@ extension RingRow {
                 try file.flip(at: start + Geometry.unit + 100)
             }),
         RingRow(
-            "a bit of a block flipped", says: "is damaged", keeps: .some,
+            "a bit of a block flipped", says: "is damaged", Counter("ring.damaged", .atLeast(1)), keeps: .some,
             do: "The readings of that block are counted as damaged; suspect the flash.",
             spoil: { data, _ in
                 let file = ring(data)
@@ -117,7 +130,7 @@ extension RingRow {
                 }
             }),
         RingRow(
-            "a segment zeroed", says: "lost to damage", keeps: .some,
+            "a segment zeroed", says: "lost to damage", Counter("ring.damaged", .atLeast(1)), keeps: .some,
             do: "The readings of that segment are counted as damaged; suspect the flash.",
             spoil: { data, _ in
                 let file = ring(data)
@@ -153,7 +166,7 @@ extension RingRow {
     /// `covey.db`.
     static let store = [
         RingRow(
-            "covey.db: random bytes", says: "covey.db.damaged-1: set aside: ", keeps: .all, do: lookAside,
+            "covey.db: random bytes", says: "covey.db is damaged and was set aside as ", keeps: .all, do: lookAside,
             spoil: { data, _ in
                 var random = UInt64(7)
                 try database(data).fill(0..<8192) {
@@ -162,7 +175,7 @@ extension RingRow {
                 }
             }),
         RingRow(
-            "covey.db: cut off", says: "covey.db.damaged-1: set aside: ", keeps: .all, do: lookAside,
+            "covey.db: cut off", says: "covey.db is damaged and was set aside as ", keeps: .all, do: lookAside,
             spoil: { data, _ in try database(data).truncate(to: database(data).size / 2) }),
         RingRow(
             "covey.db: a folder in its place",

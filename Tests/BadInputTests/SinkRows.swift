@@ -58,6 +58,11 @@ extension SinkRow {
                 "See why the receiver dislikes it; that reading is kept, counted and not sent again, its neighbours are."
         ),
         SinkRow(
+            "s400all", "answers 400 to everything", .receiver(.status(400)),
+            says: "the sink refuses every reading of ", Counter("ledger.sinks.s400all.refused", .by(0)),
+            Counter("uploads.s400all.last_error", .says("the sink refuses every reading of ")),
+            do: "See the receiver: that no reading is good enough is a fault of its own, so all of them stay pending."),
+        SinkRow(
             "s413", "answers 413 to one reading", .receiver(.poison(status: 413, device: "poison")),
             says: "413 Payload Too Large: I do not like poison", Counter("ledger.sinks.s413.refused", .by(1)),
             Counter("uploads.s413.refused_readings", .says("I do not like poison")), isCurable: false,
@@ -87,7 +92,8 @@ extension SinkRow {
             "expired", "an expired certificate", .secure(certificate: "expired"),
             says: "TLS: the sink's certificate has expired on ", isCurable: false, do: "Renew it, or set the clock."),
         SinkRow(
-            "plain", "no TLS where https:// is said", .plainAsSecure, says: "TLS: ", isCurable: false,
+            "plain", "no TLS where https:// is said", .plainAsSecure, says: "TLS: the other side does not speak TLS",
+            isCurable: false,
             do: "Check the port."),
         SinkRow(
             "authority", "a ca_file that is not there", .authorityMissing,

@@ -126,6 +126,19 @@ import Testing
         try await running.stop()
     }
 
+    @Test("A server that ends the connection without an answer is told as what is no broker", .timeLimit(.minutes(1)))
+    func wordless() async throws {
+        let broker = FakeBroker()
+        let running = RunningLink(.test(port: broker.port))
+        let connection = await broker.connection(1)
+        _ = await connection.packet(.connect)
+        connection.cut()
+        let failure = await running.events.waitForFailure()
+        #expect(failure?.message.contains("without an answer: check that host and port are a broker's") == true)
+        #expect(running.link.status.failures >= 1)
+        try await running.stop()
+    }
+
     @Test("A filter that the broker refuses is named, and the others work", .timeLimit(.minutes(1)))
     func refusedFilter() async throws {
         let broker = FakeBroker()

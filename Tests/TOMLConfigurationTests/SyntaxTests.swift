@@ -49,7 +49,8 @@ import Testing
         ),
         FaultCase(
             "what the parser chokes on, behind good lines", "[gateway]\nname = \"x\"\n\n[[[log]]]\nlevel = \"info\"\n",
-            "4:1: this line cannot be read (a section begins with [name] or [[name]])"),
+            "4:1: this line cannot be read (a section begins with [name] or [[name]])",
+            "4:3: `log` is a section of its own, not an array (write [log])"),
         FaultCase("a NUL byte", "[gateway]\nname = \"a\u{0}b\"\n", "2:10: there is a control character in this line"),
     ]
 

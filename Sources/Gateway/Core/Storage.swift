@@ -34,7 +34,11 @@ struct Storage: Sendable {
     private static func openStore(_ directory: String, _ findings: inout [String]) async -> any KeyValueStore {
         do {
             let store = try await SQLiteStore.open(at: directory + "/covey.db")
-            findings.append(contentsOf: store.setAside.map { "\($0.path): set aside: \($0.reason)" })
+            findings.append(
+                contentsOf: store.setAside.map {
+                    "\(directory)/covey.db is damaged and was set aside as \($0.path); devices appear again as they speak"
+                        + " (\($0.reason))"
+                })
             return store
         } catch {
             findings.append("the key-value store cannot be opened, this run keeps it in memory: \(error.message)")
@@ -98,7 +102,9 @@ struct Storage: Sendable {
                 return try FileDisk(path: path, size: size)
             } catch {
                 // Something else lies there, or it is somebody else's: it goes aside, and the gateway runs.
-                if [EISDIR, EACCES, EPERM, ELOOP, ENXIO].contains(error.number) { throw .unusable(error.description) }
+                if [EISDIR, EACCES, EPERM, ELOOP, ENXIO].contains(error.number) {
+                    throw .unusable("it cannot be opened (\(String(cString: strerror(error.number))))")
+                }
                 guard error.number == ENOSPC, size / 2 >= least else { throw .storage(error.description) }
                 findings.append("\(error.description); trying half the size")
                 size = size / 2 / Geometry.standard.segmentBytes * Geometry.standard.segmentBytes

@@ -113,9 +113,12 @@ final class Connection {
         if let farewell, result == MOSQ_ERR_SUCCESS.result, farewell != 0 {
             return LinkFailure.refusal(farewell, version: version, username: settings.username)
         }
-        if result == MOSQ_ERR_SUCCESS.result { return LinkFailure(.lost, "the broker closed the connection") }
+        let isWordless = answer == nil && settings.tls == nil
+        if result == MOSQ_ERR_SUCCESS.result {
+            return isWordless ? .wordless : LinkFailure(.lost, "the broker closed the connection")
+        }
         let failed = LinkFailure.library(result, systemError: systemError, notes: notes)
-        guard settings.tls != nil else { return failed }
+        guard settings.tls != nil else { return isWordless && failed.code == .lost ? .wordless : failed }
         let isAfterHandshake = result != MOSQ_ERR_TLS.result
         if notes.isEmpty, answer == nil, isAfterHandshake, failed.code == .lost || failed.code == .tls {
             return LinkFailure(
