@@ -56,7 +56,7 @@ struct SinkRunner: Sendable {
         let batch = NativeBatch(
             node: node, gateway: name, log: request.log, base: request.range.lowerBound, items: items)
         let outcome = await sink.send(batch)
-        await gateway.handle(.sent(sink: index, request.id, outcome))
+        await gateway.handle(.sent(sink: index, request.id, outcome, SendDevices(readings)))
     }
 
     /// Why a range could not be read whole: gone or damaged for good, or only just overwritten, which a new plan will tell.

@@ -55,7 +55,7 @@ struct StatusDocument: Sendable {
             }
         }
         reasons.append(contentsOf: Self.quarantined(tree))
-        if !core.ledger.isBalanced { reasons.append("the ledger does not balance") }
+        if !core.isBalanced { reasons.append("the ledger does not balance") }
         return (failed ? .failed : reasons.isEmpty ? .ok : .degraded, reasons)
     }
 
@@ -96,7 +96,7 @@ struct StatusDocument: Sendable {
         json.object { json in
             core.ledger.total.write(to: &json, waiting: core.ledger.totalWaiting)
             json.key("balanced")
-            json.flag(core.ledger.isBalanced)
+            json.flag(core.isBalanced)
             json.key("sinks")
             json.object { json in
                 for sink in core.sinks {

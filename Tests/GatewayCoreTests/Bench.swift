@@ -61,6 +61,7 @@ final class Bench {
             switch directive {
             case .write(let plan): writes.append(plan)
             case .maintain(let plan): step(.maintained(plan.perform(on: disk)))
+            case .tally(let plan): step(.tallied(plan.perform(on: disk)))
             case .settle(let tickets): settled += tickets
             case .stored(let readings): stored += readings
             case .send(let sink, let request, let source): sends.append((sink, request, source))
@@ -99,7 +100,7 @@ final class Bench {
             let (sink, request, source) = sends.removeFirst()
             let readings = source.perform(on: disk).readings
             if outcome == .accepted { got += readings }
-            step(.sent(sink: sink, request.id, outcome))
+            step(.sent(sink: sink, request.id, outcome, SendDevices(readings)))
         }
         return got
     }
