@@ -105,14 +105,7 @@ struct StatusDocument: Sendable {
                 }
             }
             json.key("streams")
-            json.array { json in
-                for device in core.ledger.devices {
-                    json.object { json in
-                        json.member("device", device.rawValue)
-                        core.ledger[device].write(to: &json, waiting: core.ledger.waiting(device))
-                    }
-                }
-            }
+            writeStreams(to: &json)
         }
     }
 
@@ -181,6 +174,8 @@ struct StatusDocument: Sendable {
             json.integer(snapshot.fresh.pending)
             json.key("back_fill")
             json.integer(snapshot.backFill.pending)
+            json.key("fresh_lag_s")
+            if let lag = snapshot.freshLag { json.number(lag.inSeconds) } else { json.null() }
             json.key("in_flight")
             json.integer(snapshot.fresh.chunks + snapshot.backFill.chunks)
             json.key("failures")

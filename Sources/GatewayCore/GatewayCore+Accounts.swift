@@ -98,14 +98,10 @@ extension GatewayCore {
             guard let fate = unattributed.fates.first, unattributed.fates.count == 1, tallies == 0,
                 sinks[index].machine.counts.pending == 0
             else { continue }
-            let open = ledger.devices.map { device in
-                (device, Int64(ledger[device].stored) - Int64(sinks[index].account.streams[device]?.settled ?? 0))
-            }
-            // Without a disk, sinks have readings that no stream has counted yet.
-            guard open.allSatisfy({ $0.1 >= 0 }), open.reduce(0, { $0 + $1.1 }) == Int64(unattributed[fate]) else {
-                continue
-            }
-            for (device, count) in open { sinks[index].account.attribute(UInt64(count), fate, to: device) }
+            guard let open = openRows(sinks[index].account.streams),
+                open.reduce(0, { $0 + $1.counts.pending }) == unattributed[fate]
+            else { continue }
+            for row in open { sinks[index].account.attribute(row.counts.pending, fate, to: row.device) }
         }
     }
 }

@@ -55,7 +55,7 @@ extension GatewayCore {
             }
             let fits =
                 own.fates.allSatisfy { draft.sum[$0] <= own[$0] } && draft.sum.settled <= own.settled
-                && draft.rows.allSatisfy { $0.value.counts.settled <= ledger[$0.key].stored }
+                && openRows(draft.rows.mapValues(\.counts)) != nil
             if !fits { draft = begunAnew(index, draft) }
             sinks[index].account.checkpoint = AccountCheckpoint(
                 changed: draft.changed, settled: reread, takenAt: now, moments: draft.moments)
@@ -150,9 +150,7 @@ extension GatewayCore {
                 let fate = fates.first { $0.range.contains(offset) }?.fate
                 let likely = fate ?? (refused.contains(offset) ? .refused : .uploaded)
                 // Which readings below the watermark were refused is known of the last ones only.
-                let isKnown = draft.sum[likely] < own[likely]
-                let settled = draft.rows[device]?.counts.settled ?? 0
-                if isKnown, settled < ledger[device].stored { draft.add(likely, to: device) }
+                if draft.sum[likely] < own[likely] { draft.add(likely, to: device) }
             }
         }
         return count

@@ -10,17 +10,8 @@ extension GatewayCore {
     /// exact as soon as nothing is pending. `nil` where the account contradicts itself.
     package func streams(at sink: Int) -> [(device: DeviceID, counts: UploadCounts)]? {
         let account = sinks[sink].account
-        let early = toldEarly
-        var rows: [(device: DeviceID, counts: UploadCounts)] = []
-        var open: UInt64 = 0
-        for device in Set(ledger.devices).union(account.streams.keys).union(early.keys).sorted() {
-            var counts = account.streams[device] ?? UploadCounts()
-            counts.stored = ledger[device].stored + (early[device] ?? 0)
-            guard counts.settled <= counts.stored else { return nil }
-            counts.pending = counts.stored - counts.settled
-            open += counts.pending
-            rows.append((device, counts))
-        }
+        guard var rows = openRows(account.streams) else { return nil }
+        let open = rows.reduce(0) { $0 + $1.counts.pending }
         let unknown = account.unattributed.settled
         guard unknown > 0 else { return rows }
         guard unknown <= open else { return nil }
@@ -32,6 +23,31 @@ extension GatewayCore {
         } else {
             rows.append((Ledger.unattributed, unattributed))
         }
+        return rows
+    }
+
+    /// Every stream with what it stored and what is open of that. Where the first equation has stored readings of an unknown stream, some
+    /// of those may turn out to be this one's. `nil` where more came to an end than was stored.
+    func openRows(_ settled: [DeviceID: UploadCounts]) -> [(device: DeviceID, counts: UploadCounts)]? {
+        let early = toldEarly
+        var rows: [(device: DeviceID, counts: UploadCounts)] = []
+        var short: UInt64 = 0
+        for device in Set(ledger.devices).union(settled.keys).union(early.keys).sorted() {
+            var counts = settled[device] ?? UploadCounts()
+            counts.stored = ledger[device].stored + (early[device] ?? 0)
+            if counts.settled > counts.stored {
+                short += counts.settled - counts.stored
+                counts.stored = counts.settled
+            }
+            counts.pending = counts.stored - counts.settled
+            rows.append((device, counts))
+        }
+        guard short > 0 else { return rows }
+        guard let place = rows.firstIndex(where: { $0.device == Ledger.unattributed }),
+            rows[place].counts.pending >= short
+        else { return nil }
+        rows[place].counts.pending -= short
+        rows[place].counts.stored -= short
         return rows
     }
 

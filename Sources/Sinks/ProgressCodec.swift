@@ -141,7 +141,9 @@ enum TotalsCodec {
         counts.damaged = try reader.varint()
         for entry in try reader.reasons() { counts.addEvicted(entry.count, reason: entry.reason) }
         try reader.end()
-        guard counts.fates.allSatisfy({ counts[$0] <= greatest }) else { throw .inconsistent("a count beyond \(greatest)") }
+        guard counts.fates.allSatisfy({ counts[$0] <= greatest }) else {
+            throw .inconsistent("a count beyond \(greatest)")
+        }
         counts.stored = counts.settled
         return counts
     }

@@ -140,7 +140,8 @@ extension UploadMachine {
         return UploadSnapshot(
             breaker: breaker.state, failures: breaker.failures, lastError: breaker.lastError,
             retryIn: breaker.retryAt.flatMap { $0 > now ? now.duration(to: $0) : nil },
-            fresh: depth(.fresh, pending[.fresh] ?? 0), backFill: depth(.backFill, pending[.backFill] ?? 0), freshLag: freshLag,
+            fresh: depth(.fresh, pending[.fresh] ?? 0), backFill: depth(.backFill, pending[.backFill] ?? 0),
+            freshLag: freshLag,
             oldestPending: oldest, counts: counts, logs: shown, refused: refusedNames)
     }
 

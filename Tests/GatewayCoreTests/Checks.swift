@@ -70,6 +70,12 @@ extension Site {
         for key in checks.durable where !readable.contains(key) && gone[key] == nil {
             return fail("what is durable survives (S1)", "\(key) is neither held nor in a gap")
         }
+        // Of refused readings only the last are known by name after a restart.
+        if gone.isEmpty, !faults.poison, !wasMemoryOnly {
+            for sink in core.sinks where sink.account.unattributed.settled > 0 {
+                fail("a start finds every stream again", "\(sink.name): \(sink.account.unattributed)")
+            }
+        }
         for (key, reason) in gone where reason == .damaged {
             return fail("no damage without a fault", "\(key)")
         }
@@ -144,7 +150,9 @@ extension Site {
         for (device, counts) in core.sinks[index].account.streams where device != Ledger.unattributed {
             let name = "\(device) at \(core.sinks[index].name)"
             let there = sinks[index].storedByDevice[device] ?? 0
-            if counts.uploaded > there { fail("a stream's uploaded readings are at the sink", "\(name): \(counts), \(there)") }
+            if counts.uploaded > there {
+                fail("a stream's uploaded readings are at the sink", "\(name): \(counts), \(there)")
+            }
             let bad = checks.poisonByDevice[device] ?? 0
             if counts.refused > bad { fail("a stream's refused readings are bad ones", "\(name): \(counts), \(bad)") }
         }

@@ -136,12 +136,20 @@ struct Status: Decodable {
             let received: Int
             let stored: Int
             let dropped: [String: Int]
+            let sinks: [String: Sink]
         }
 
         subscript(device: String) -> Stream? { streams.first { $0.device == device } }
 
+        /// Both equations, of the gateway and of every stream, and the streams add up to the sinks.
         var balances: Bool {
-            received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
+            sinks.allSatisfy { name, sink in
+                let own = streams.compactMap { $0.sinks[name] }
+                return sink.balances && own.count == streams.count && own.allSatisfy(\.balances)
+                    && sink.stored == own.map(\.stored).reduce(0, +)
+                    && sink.uploaded == own.map(\.uploaded).reduce(0, +)
+                    && sink.pending == own.map(\.pending).reduce(0, +)
+            } && received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
         }
     }
 
