@@ -92,6 +92,32 @@ struct AccountTests {
         }
     }
 
+    @Test(
+        "In a ring so small that a start finds little of what came between, both equations hold all the same",
+        arguments: 1...4)
+    func tinyRing(seed: UInt64) throws {
+        var settings = GatewayCore.Settings()
+        settings.accountReadings = 40
+        let bench = try Bench(segments: 12, settings: settings)
+        bench.random = SeededRandom(seed: seed)
+        let padding = String(repeating: "x", count: 90)
+        for turn in 0..<12 {
+            for device in 0..<100 where Int.random(in: 0..<2, using: &bench.random) == 0 {
+                bench.submit(bench.readings(1, of: "\(device)-\(padding)"))
+                if device.isMultiple(of: 20) { bench.deliver() }
+            }
+            bench.holdsWrites = true
+            bench.advance(by: .seconds(6))
+            for _ in 0..<Int.random(in: 0..<4, using: &bench.random) { bench.write() }
+            bench.holdsWrites = false
+            try bench.restart(on: bench.disk.afterPowerCut { _ in false })
+            let stored = try rows(bench).values.reduce(0) { $0 + $1.stored }
+            #expect(stored == bench.core.ledger.total.stored, "turn \(turn)")
+        }
+        _ = drain(bench)
+        #expect(try rows(bench).values.allSatisfy { $0.pending == 0 })
+    }
+
     @Test("Readings that a full ring gives up while a sink is away are counted for their own streams, at once")
     func evictions() throws {
         let bench = try Bench(segments: 8)
