@@ -76,6 +76,7 @@ extension GatewayCore {
             promise.releases.append((ref.log, upTo))
         }
         dirtyProgress.removeAll(keepingCapacity: true)
+        putAccounts(now: now)
         promise.version = version
         if promise.counted != nil || !promise.releases.isEmpty { remember(promise) }
         for index in tickets.indices where tickets[index].stateVersion == nil { tickets[index].stateVersion = version }
@@ -153,6 +154,7 @@ extension GatewayCore {
         log: LogID?, upTo: Offset, version: UInt64, now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
         if let log { stow(log, upTo: upTo, now: now, &directives) }
+        durableVersion = max(durableVersion, version)
         keepPromises(version)
         settleTickets(upTo: upTo, version: version, &directives)
     }

@@ -36,6 +36,7 @@ extension GatewayCore {
         for index in core.sinks.indices { core.restoreTotals(index, &directives) }
         core.forgetLogs(now: now)
         core.restoreUploads(disk: disk, boot: boot, now: now, &directives)
+        core.reconcileAccounts(disk: disk, now: now)
         core.announceWake(now: now, &directives)
         return (core, directives)
     }

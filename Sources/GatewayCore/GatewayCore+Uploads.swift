@@ -69,6 +69,7 @@ extension GatewayCore {
             case .send(let request):
                 directives.append(.send(sink: index, request, source(of: request)))
             case .wake(let moment): uploadWakes[index] = moment
+            case .settled(let settled): book(index, settled)
             case .progressChanged(let log):
                 let ref = ProgressRef(sink: index, log: log)
                 if !dirtyProgress.contains(ref) { dirtyProgress.append(ref) }

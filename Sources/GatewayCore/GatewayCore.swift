@@ -14,6 +14,10 @@ package struct GatewayCore: Sendable {
         package var clockWait: Duration = .seconds(30)
         /// How long state that changed alone (upload progress, counters) may wait for readings to ride with.
         package var stateWindow: Duration = .seconds(5)
+        /// A sink's account is written when so many readings came to an end there since …
+        package var accountReadings = 8192
+        /// … or so much time has passed. A start reads again what came between.
+        package var accountWindow: Duration = .seconds(60)
         /// Readings waiting for their commit at most; beyond, sources are not read.
         package var waitingReadings = 65_536
 
@@ -51,6 +55,17 @@ package struct GatewayCore: Sendable {
     var deadline: MonotonicInstant?
     var stateDeadline: MonotonicInstant?
     var dirtyProgress: [ProgressRef] = []
+
+    /// Small records up to this version are durable.
+    var durableVersion: UInt64 = 0
+
+    // Accounts
+    /// Evicted readings of this step of which no stream is known.
+    var unexplained: [TallyPlan.Wanted] = []
+    /// Tallies under way.
+    var tallies = 0
+    /// Something has come to an end at a sink since it was last looked what can be attributed.
+    var hasSettled = false
 
     // Uploads
     var uploadWakes: [MonotonicInstant?]
@@ -92,12 +107,13 @@ package struct GatewayCore: Sendable {
         case .maintained(let result):
             handle(ring.finished(result), now: now, &directives)
             if ring.hasWork { touchState(now: now) }
-        case .sent(let sink, let id, let outcome):
-            stepUpload(sink, .sendFinished(id, outcome), now: now, &directives)
+        case .sent(let sink, let id, let outcome, let devices):
+            sent(sink, id, outcome, devices, now: now, &directives)
         case .unreadable(let sink, let id, let log, let missing, let damage):
             handle(ring.noteDamage(damage), now: now, &directives)
             for gap in missing where gap.log == log { lose(gap, now: now, &directives) }
             stepUpload(sink, .sendAbandoned(id), now: now, &directives)
+        case .tallied(let result): tallied(result)
         case .damageFound(let damage): handle(ring.noteDamage(damage), now: now, &directives)
         case .clockTrusted(let anchor):
             ring.anchor(anchor)
@@ -111,6 +127,8 @@ package struct GatewayCore: Sendable {
         extendCurrentLog(now: now, &directives)
         cutIfDue(now: now, &directives)
         takeReceipts(now: now, &directives)
+        tallyEvicted(&directives)
+        attributeTheRest()
         announceWake(now: now, &directives)
         return directives
     }

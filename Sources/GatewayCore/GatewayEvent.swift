@@ -41,9 +41,11 @@ package enum GatewayEvent: Sendable {
     case submitted(Submission)
     case written(WritePlan.ID, Result<Void, DiskError>)
     case maintained(MaintenanceResult)
-    case sent(sink: Int, SendID, SendOutcome)
+    /// `devices`: whose readings were sent, where they could be read.
+    case sent(sink: Int, SendID, SendOutcome, SendDevices? = nil)
     /// The readings of a send could not be read here; what is missing for good is named.
     case unreadable(sink: Int, SendID, LogID, missing: [Gap], damage: [DamagedRange])
+    case tallied(TallyResult)
     /// A query or an upload met damage.
     case damageFound([DamagedRange])
     /// The wall clock became right: readings of this boot that were stamped before are told with this offset.
@@ -76,6 +78,8 @@ package enum GatewayDirective: Sendable {
     case write(WritePlan)
     /// Perform on the other storage thread, answer `maintained`.
     case maintain(MaintenancePlan)
+    /// Perform on the other storage thread, soon, answer `tallied`.
+    case tally(TallyPlan)
     /// Everything that came with these tickets is durable; without a disk, at every sink that must have it.
     case settle([Ticket])
     /// These readings have just become durable (without a disk: have reached the sinks), in order.

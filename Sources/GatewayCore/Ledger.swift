@@ -35,6 +35,8 @@ package struct Ledger: Sendable {
 
     /// The stream that stands for messages which belong to no device.
     package static let unrouted = DeviceID("(unrouted)")
+    /// The stream that stands for readings of which nobody knows any more whose they were.
+    package static let unattributed = DeviceID("(unattributed)")
 
     package var devices: [DeviceID] { streams.keys.sorted() }
     package subscript(device: DeviceID) -> StreamCounts { streams[device] ?? StreamCounts() }
@@ -46,7 +48,7 @@ package struct Ledger: Sendable {
 
     package var totalWaiting: UInt64 { waitingByStream.values.reduce(0, +) }
 
-    /// Whether the equation holds for every stream.
+    /// Whether the first equation holds for every stream.
     package var isBalanced: Bool {
         devices.allSatisfy { self[$0].received == waiting($0) + self[$0].settled }
     }

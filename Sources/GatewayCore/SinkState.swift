@@ -8,6 +8,8 @@ package struct SinkState: Sendable {
     /// Nothing may leave the ring before a required sink has it.
     package let isRequired: Bool
     package var machine: UploadMachine
+    /// What came to an end here, by stream.
+    package internal(set) var account = SinkAccount()
     /// Forgotten logs that the totals took in last: their progress may still be found.
     var absorbed: [LogID] = []
 
@@ -84,4 +86,8 @@ enum StateKind {
     static let node: UInt8 = 6
     /// Name: empty. The gateway's name, UTF-8.
     static let name: UInt8 = 7
+    /// Name: sink. The moments that the records of its account were taken at. Sorts before those, and behind progress.
+    static let checkpoint: UInt8 = 8
+    /// Name: ``AccountName``. What came to an end of one stream at one sink.
+    static let account: UInt8 = 9
 }

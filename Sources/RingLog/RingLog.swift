@@ -40,6 +40,8 @@ package struct RingLog: Sendable {
     var counters = Counters()
     /// The next cut may find room where there was none.
     var releasedSinceCut = false
+    /// Where the readings lay that were evicted last, until somebody asks.
+    var evicted: EvictedPlaces?
     /// What steps brought about and no return value has told yet.
     var pendingEvents: [RingEvent] = []
     /// Dictionaries of segments that are read often, newest last.

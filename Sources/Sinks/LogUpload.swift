@@ -55,15 +55,18 @@ struct LogUpload: Sendable {
     }
 
     /// A loss names readings that existed, even where the end was not known yet.
-    mutating func settle(_ range: Range<Offset>, as kind: Settlements.Kind) -> Bool {
+    mutating func settle(_ range: Range<Offset>, as kind: Settlements.Kind) -> [Settlements.Run] {
         end = max(end, range.upperBound)
-        return settlements.settle(range, as: kind) > 0
+        return settlements.settle(range, as: kind)
     }
 
     /// When the reading at `offset` became ready; `nil` where it is not.
     func readySince(_ offset: Offset) -> MonotonicInstant? {
         marks.first { $0.ready > offset }?.at
     }
+
+    /// When the oldest pending reading of the fresh lane became ready; `nil` where nothing waits that may be sent.
+    var freshSince: MonotonicInstant? { readySince(settlements.firstPending(from: laneCut)) }
 
     /// Moves the start of the fresh lane to the live end where the lane has fallen behind. The newest part of a chunk stays fresh.
     mutating func skipToLiveEnd(settings: UploadSettings, now: MonotonicInstant) {

@@ -120,6 +120,9 @@ enum ProgressCodec {
 
 /// Totals of the logs that are forgotten: the same counts, without ranges.
 enum TotalsCodec {
+    /// No gateway lives to count so far; keeps sums over all streams from overflowing.
+    static let greatest: UInt64 = 1 << 44
+
     static func encode(_ counts: UploadCounts) -> [UInt8] {
         var bytes = [ProgressCodec.version]
         bytes.appendVarint(counts.uploaded)
@@ -138,8 +141,23 @@ enum TotalsCodec {
         counts.damaged = try reader.varint()
         for entry in try reader.reasons() { counts.addEvicted(entry.count, reason: entry.reason) }
         try reader.end()
+        guard counts.fates.allSatisfy({ counts[$0] <= greatest }) else {
+            throw .inconsistent("a count beyond \(greatest)")
+        }
         counts.stored = counts.settled
         return counts
+    }
+}
+
+extension UploadCounts {
+    /// What is settled here, in stored form: some ten bytes.
+    package var settledRecord: [UInt8] { TotalsCodec.encode(self) }
+
+    /// Reads that form back; `nil` for anything else. ``stored`` and ``pending`` are zero.
+    package init?(settledRecord bytes: some Sequence<UInt8>) {
+        guard let counts = try? TotalsCodec.decode(Array(bytes)) else { return nil }
+        self = counts
+        stored = 0
     }
 }
 

@@ -3,12 +3,7 @@ import Model
 /// Which offsets of one log have come to an end, and how: a contiguous prefix, known by its counts alone, and runs above it.
 /// Nothing ever leaves it, so progress never goes back.
 struct Settlements: Hashable, Sendable {
-    enum Kind: Hashable, Sendable {
-        case uploaded
-        case refused
-        case damaged
-        case evicted(reason: String)
-    }
+    typealias Kind = UploadFate
 
     struct Run: Hashable, Sendable {
         var range: Range<Offset>
@@ -83,11 +78,11 @@ struct Settlements: Hashable, Sendable {
         return pieces
     }
 
-    /// Settles what is still pending in `range`; what was settled before stays as it was. Returns how many readings that were.
+    /// Settles what is still pending in `range`; what was settled before stays as it was. Returns what that was, ascending.
     @discardableResult
-    mutating func settle(_ range: Range<Offset>, as kind: Kind) -> Int {
+    mutating func settle(_ range: Range<Offset>, as kind: Kind) -> [Run] {
         let pieces = pending(in: range)
-        guard !pieces.isEmpty else { return 0 }
+        guard !pieces.isEmpty else { return [] }
         let kind = bounded(kind)
         runs.append(contentsOf: pieces.map { Run(range: $0, kind: kind) })
         runs.sort { $0.range.lowerBound < $1.range.lowerBound }
@@ -107,7 +102,7 @@ struct Settlements: Hashable, Sendable {
             absorbed += 1
         }
         runs = Array(merged[absorbed...])
-        return pieces.reduce(0) { $0 + $1.count }
+        return pieces.map { Run(range: $0, kind: kind) }
     }
 
     private func bounded(_ kind: Kind) -> Kind {
@@ -119,18 +114,7 @@ struct Settlements: Hashable, Sendable {
     }
 }
 
-extension UploadCounts {
-    fileprivate mutating func add(_ count: UInt64, _ kind: Settlements.Kind) {
-        switch kind {
-        case .uploaded: uploaded += count
-        case .refused: refused += count
-        case .damaged: damaged += count
-        case .evicted(let reason): addEvicted(count, reason: reason)
-        }
-    }
-}
-
-extension Settlements.Kind {
+extension UploadFate {
     init(_ loss: UploadLoss) {
         switch loss {
         case .evicted(let reason): self = .evicted(reason: reason)

@@ -83,17 +83,15 @@ extension UploadMachine {
     /// Books what is known of a job that ends; the rest is pending again.
     private mutating func settle(_ job: UploadJob, _ out: inout [UploadDirective]) {
         var changed = false
-        for range in job.accepted where logs[job.log]?.settle(range, as: .uploaded) == true { changed = true }
+        for range in job.accepted where settle(job.log, range, as: .uploaded, &out) { changed = true }
         for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
             let range = refused.offset..<refused.offset.advanced(by: 1)
-            guard logs[job.log]?.settle(range, as: .refused) == true else { continue }
+            guard settle(job.log, range, as: .refused, &out) else { continue }
             changed = true
             remember(refused)
             out.append(.refused(refused.log, refused.offset, reason: refused.reason))
         }
-        for (range, loss) in job.losses where logs[job.log]?.settle(range, as: Settlements.Kind(loss)) == true {
-            changed = true
-        }
+        for (range, loss) in job.losses where settle(job.log, range, as: UploadFate(loss), &out) { changed = true }
         if changed { tellProgress(job.log, &out) }
     }
 

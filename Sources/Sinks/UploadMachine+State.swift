@@ -43,6 +43,8 @@ package struct UploadSnapshot: Sendable {
     package let retryIn: Duration?
     package let fresh: LaneDepth
     package let backFill: LaneDepth
+    /// How long the oldest pending reading of the fresh lane has been ready to go; `nil` where none is.
+    package let freshLag: Duration?
     /// The first pending reading of the oldest log that has one.
     package let oldestPending: (log: LogID, offset: Offset)?
     /// All logs, those forgotten included.
@@ -81,6 +83,30 @@ extension UploadMachine {
         forgotten = try TotalsCodec.decode(bytes)
     }
 
+    /// Counts readings that this sink was never told of, as they were gone before it was there.
+    package mutating func addMissed(_ count: UInt64, reason: String) {
+        forgotten.addEvicted(count, reason: reason)
+        forgotten.stored += count
+    }
+
+    /// What of `log` has come to an end: ascending, disjoint. No fate where it is known by its counts alone.
+    package func settledRanges(_ log: LogID) -> [(range: Range<Offset>, fate: UploadFate?)] {
+        guard let settlements = logs[log]?.settlements else { return [] }
+        let below: [(range: Range<Offset>, fate: UploadFate?)] =
+            settlements.watermark > .zero ? [(.zero..<settlements.watermark, nil)] : []
+        return below + settlements.runs.map { ($0.range, $0.kind) }
+    }
+
+    /// Refused readings of `log` whose names are known.
+    package func refusedOffsets(_ log: LogID) -> Set<Offset> {
+        Set(refusedNames.filter { $0.log == log }.map(\.offset))
+    }
+
+    /// Whether a chunk that covers all of `range` is under way, in parts or whole.
+    package func isUnderWay(_ log: LogID, _ range: Range<Offset>) -> Bool {
+        jobs.contains { $0.log == log && $0.range.clamped(to: range) == range }
+    }
+
     /// Everything below is uploaded, refused, evicted or damaged: this sink needs it no more. Zero for a log that is not known.
     package func releasable(_ log: LogID) -> Offset { logs[log]?.settlements.watermark ?? .zero }
 
@@ -97,8 +123,10 @@ extension UploadMachine {
         var pending: [UploadLane: Int] = [:]
         var oldest: (log: LogID, offset: Offset)?
         var shown: [LogUploadSnapshot] = []
+        var freshLag: Duration?
         for log in order {
             guard let state = logs[log] else { continue }
+            if state.isCurrent { freshLag = state.freshSince.map { $0.duration(to: now) } }
             let fresh = state.isCurrent ? waiting(state, from: state.laneCut) : 0
             pending[.fresh, default: 0] += fresh
             pending[.backFill, default: 0] += waiting(state, from: .zero) - fresh
@@ -113,6 +141,7 @@ extension UploadMachine {
             breaker: breaker.state, failures: breaker.failures, lastError: breaker.lastError,
             retryIn: breaker.retryAt.flatMap { $0 > now ? now.duration(to: $0) : nil },
             fresh: depth(.fresh, pending[.fresh] ?? 0), backFill: depth(.backFill, pending[.backFill] ?? 0),
+            freshLag: freshLag,
             oldestPending: oldest, counts: counts, logs: shown, refused: refusedNames)
     }
 

@@ -99,8 +99,17 @@ package struct UploadMachine: Sendable {
             rest = rest.flatMap { $0.without(jobs[index].range) }
         }
         var changed = false
-        for piece in rest where logs[log]?.settle(piece, as: Settlements.Kind(loss)) == true { changed = true }
+        for piece in rest where settle(log, piece, as: UploadFate(loss), &out) { changed = true }
         if changed { tellProgress(log, &out) }
+    }
+
+    /// Books what of `range` is pending, and says what that was. `false` where nothing was.
+    mutating func settle(
+        _ log: LogID, _ range: Range<Offset>, as fate: UploadFate, _ out: inout [UploadDirective]
+    ) -> Bool {
+        let settled = logs[log]?.settle(range, as: fate) ?? []
+        for run in settled { out.append(.settled(SettledRange(log: log, range: run.range, fate: run.kind))) }
+        return !settled.isEmpty
     }
 
     private mutating func forget(_ log: LogID) {

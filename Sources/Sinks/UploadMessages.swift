@@ -65,12 +65,27 @@ package enum UploadEvent: Sendable {
     case tick
 }
 
+/// Readings that came to an end together. Never empty.
+package struct SettledRange: Hashable, Sendable {
+    package let log: LogID
+    package let range: Range<Offset>
+    package let fate: UploadFate
+
+    package init(log: LogID, range: Range<Offset>, fate: UploadFate) {
+        self.log = log
+        self.range = range
+        self.fate = fate
+    }
+}
+
 /// What the shell is to do.
 package enum UploadDirective: Hashable, Sendable {
     /// Read the run, deliver it, and answer with ``UploadEvent/sendFinished(_:_:)``.
     case send(SendRequest)
     /// Send a ``UploadEvent/tick`` then. Replaces every earlier one.
     case wake(at: MonotonicInstant)
+    /// These readings came to an end, each named once in the machine's life; what progress was restored with is not named again.
+    case settled(SettledRange)
     /// What ``UploadMachine/encodedProgress(_:)`` gives for this log has changed: it belongs into the next block.
     case progressChanged(LogID)
     /// The sink will not have this reading, and took others beside it.

@@ -13,7 +13,8 @@ final class Bench {
     var core: GatewayCore
     var now = MonotonicInstant(nanoseconds: 0)
     let options: RingOptions
-    let setups: [GatewayCore.SinkSetup]
+    var setups: [GatewayCore.SinkSetup]
+    var settings = GatewayCore.Settings()
     var random = SeededRandom(seed: 7)
     var boot = BootID(high: 0, low: 1)
     /// Plans wait in ``writes`` where this is set.
@@ -24,21 +25,29 @@ final class Bench {
     var stored: [StoredReading] = []
     var wake: MonotonicInstant?
 
-    init(segments: Int = 12, sinks: [String] = ["cloud"], required: Bool = true) throws {
+    init(
+        segments: Int = 12, sinks: [String] = ["cloud"], required: Bool = true,
+        settings: GatewayCore.Settings = GatewayCore.Settings(), geometry: Geometry? = nil
+    ) throws {
+        self.settings = settings
         var options = RingOptions()
-        options.geometry = Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
+        options.geometry = geometry ?? Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
         options.pendingBytes = 64 << 10
         options.backgroundBytes = 32 << 10
         self.options = options
-        var settings = UploadSettings()
-        settings.chunkReadings = 16
-        setups = sinks.map { GatewayCore.SinkSetup(name: $0, isRequired: required, settings: settings) }
+        setups = sinks.map { Self.setup($0, required: required) }
         disk = SimulatedDisk(size: segments * options.geometry.segmentBytes)
         let opened = try RingLog.open(disk: disk, options: options, using: &random)
         core =
             GatewayCore.resume(
-                ring: opened.ring, disk: disk, sinks: setups, settings: GatewayCore.Settings(), random: random, now: now
+                ring: opened.ring, disk: disk, sinks: setups, settings: settings, random: random, now: now
             ).core
+    }
+
+    static func setup(_ name: String, required: Bool = true) -> GatewayCore.SinkSetup {
+        var settings = UploadSettings()
+        settings.chunkReadings = 16
+        return GatewayCore.SinkSetup(name: name, isRequired: required, settings: settings)
     }
 
     /// A new process on `disk`.
@@ -48,7 +57,7 @@ final class Bench {
         sends = []
         let opened = try RingLog.open(disk: disk, options: options, using: &random)
         let resumed = GatewayCore.resume(
-            ring: opened.ring, disk: disk, sinks: setups, settings: GatewayCore.Settings(),
+            ring: opened.ring, disk: disk, sinks: setups, settings: settings,
             random: SeededRandom(seed: random.next()), boot: boot, now: now)
         core = resumed.core
         act(resumed.directives)
@@ -61,6 +70,7 @@ final class Bench {
             switch directive {
             case .write(let plan): writes.append(plan)
             case .maintain(let plan): step(.maintained(plan.perform(on: disk)))
+            case .tally(let plan): step(.tallied(plan.perform(on: disk)))
             case .settle(let tickets): settled += tickets
             case .stored(let readings): stored += readings
             case .send(let sink, let request, let source): sends.append((sink, request, source))
@@ -97,9 +107,14 @@ final class Bench {
         var got: [StoredReading] = []
         while !sends.isEmpty {
             let (sink, request, source) = sends.removeFirst()
-            let readings = source.perform(on: disk).readings
+            let (readings, result) = source.perform(on: disk)
+            guard readings.count == request.range.lowerBound.distance(to: request.range.upperBound) else {
+                step(
+                    .unreadable(sink: sink, request.id, request.log, missing: result.gaps, damage: result.damage))
+                continue
+            }
             if outcome == .accepted { got += readings }
-            step(.sent(sink: sink, request.id, outcome))
+            step(.sent(sink: sink, request.id, outcome, SendDevices(readings)))
         }
         return got
     }
@@ -116,8 +131,8 @@ final class Bench {
     }
 
     /// Readings that no encoding makes small.
-    func noise(_ count: Int) -> [Reading] {
-        readings(count).map { reading in
+    func noise(_ count: Int, of device: String = "d") -> [Reading] {
+        readings(count, of: device).map { reading in
             Reading(
                 series: reading.series, stamp: reading.stamp,
                 value: .number(Double.random(in: 0..<1, using: &random)))

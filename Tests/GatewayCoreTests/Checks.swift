@@ -17,6 +17,7 @@ final class Checks {
     /// Went to a sink, or was acknowledged, without a disk.
     var fromMemory: Set<Key> = []
     var storedByDevice: [DeviceID: UInt64] = [:]
+    var poisonByDevice: [DeviceID: UInt64] = [:]
     private var countedKeys: Set<Key> = []
     var lives: [LogID: Int] = [:]
     var watermarks: [Int: [LogID: Offset]] = [:]
@@ -38,6 +39,9 @@ final class Checks {
         guard case .number(let number) = stored.reading.value else { return }
         if let other = keyOfValue[Int(number)], other != key, !fromMemory.contains(other), !fromMemory.contains(key) {
             site.fail("a message is stored once", "\(number) as \(other) and \(key)")
+        }
+        if keyOfValue[Int(number)] != key, Site.isPoison(stored.reading) {
+            poisonByDevice[stored.reading.series.device, default: 0] += 1
         }
         keyOfValue[Int(number)] = key
         if durable.contains(key), countedKeys.insert(key).inserted {
@@ -65,6 +69,12 @@ extension Site {
         let gone = gaps(core.ring)
         for key in checks.durable where !readable.contains(key) && gone[key] == nil {
             return fail("what is durable survives (S1)", "\(key) is neither held nor in a gap")
+        }
+        // Of refused readings only the last are known by name after a restart.
+        if gone.isEmpty, !faults.poison, !wasMemoryOnly {
+            for sink in core.sinks where sink.account.unattributed.settled > 0 {
+                fail("a start finds every stream again", "\(sink.name): \(sink.account.unattributed)")
+            }
         }
         for (key, reason) in gone where reason == .damaged {
             return fail("no damage without a fault", "\(key)")
@@ -115,6 +125,10 @@ extension Site {
 
     private func checkLedger(_ core: GatewayCore) {
         if !core.ledger.isBalanced { fail("received = waiting + settled", "\(core.ledger.total)") }
+        for index in core.sinks.indices {
+            if let text = core.imbalance(at: index) { fail("the second equation holds for every stream", text) }
+            checkStreams(index, core)
+        }
         for sink in core.sinks where !sink.machine.counts.isBalanced {
             fail("stored = uploaded + pending + lost", "\(sink.machine.counts)")
         }
@@ -128,6 +142,19 @@ extension Site {
         for sink in core.sinks where sink.machine.counts.stored != stored {
             fail(
                 "both equations speak of the same readings", "\(sink.name): \(sink.machine.counts.stored) of \(stored)")
+        }
+    }
+
+    /// No stream is said to have met an end that its readings have not met.
+    private func checkStreams(_ index: Int, _ core: GatewayCore) {
+        for (device, counts) in core.sinks[index].account.streams where device != Ledger.unattributed {
+            let name = "\(device) at \(core.sinks[index].name)"
+            let there = sinks[index].storedByDevice[device] ?? 0
+            if counts.uploaded > there {
+                fail("a stream's uploaded readings are at the sink", "\(name): \(counts), \(there)")
+            }
+            let bad = checks.poisonByDevice[device] ?? 0
+            if counts.refused > bad { fail("a stream's refused readings are bad ones", "\(name): \(counts), \(bad)") }
         }
     }
 

@@ -16,6 +16,7 @@ extension Site {
         case .tick: step(.tick)
         case .written(let plan): finish(plan)
         case .maintained(let plan): step(.maintained(plan.perform(on: disk)))
+        case .tallied(let plan): step(.tallied(plan.perform(on: disk)))
         case .read(let sink, let request, let source): read(sink, request, source)
         case .answer(let sink, let request, let readings, let mood):
             answer(sink, request, readings, mood, isAlive: happening.life == life)
@@ -60,6 +61,7 @@ extension Site {
             switch directive {
             case .write(let plan): begin(plan)
             case .maintain(let plan): at(time + draw(1, 400) * 1_000_000, .maintained(plan))
+            case .tally(let plan): at(time + draw(1, 400) * 1_000_000, .tallied(plan))
             case .settle(let tickets): settle(tickets)
             case .stored(let readings): stored(readings)
             case .send(let sink, let request, let source):
@@ -168,11 +170,11 @@ extension Site {
                 if let known = sinks[sink].stored[Key(reading)], known != reading.reading {
                     fail("same key, same reading (S2)", "\(Key(reading)) at the sink")
                 }
-                sinks[sink].stored[Key(reading)] = reading.reading
+                sinks[sink].store(reading)
                 checks.learn(reading, self)
             }
         }
-        if isAlive { step(.sent(sink: sink, request.id, outcome)) }
+        if isAlive { step(.sent(sink: sink, request.id, outcome, SendDevices(readings))) }
     }
 
     static func isPoison(_ reading: Reading) -> Bool {

@@ -68,7 +68,14 @@ struct ModelSink {
 
     let setup: GatewayCore.SinkSetup
     var mood = Mood.good
-    var stored: [Key: Reading] = [:]
+    private(set) var stored: [Key: Reading] = [:]
+    private(set) var storedByDevice: [DeviceID: UInt64] = [:]
+
+    mutating func store(_ stored: StoredReading) {
+        if self.stored.updateValue(stored.reading, forKey: Key(stored)) == nil {
+            storedByDevice[stored.reading.series.device, default: 0] += 1
+        }
+    }
 }
 
 /// What happens, and when.
@@ -77,6 +84,7 @@ struct Happening {
         case feed(Int)
         case written(WritePlan)
         case maintained(MaintenancePlan)
+        case tallied(TallyPlan)
         case read(sink: Int, SendRequest, SendSource)
         case answer(sink: Int, SendRequest, [StoredReading], ModelSink.Mood)
         case tick
@@ -146,6 +154,7 @@ final class Site {
 
     let faults: Faults
     let options: RingOptions
+    var settings = GatewayCore.Settings()
     var random: SeededRandom
     var time: Int64 = 0
     var heap = EventHeap()
@@ -199,6 +208,8 @@ final class Site {
             sinks.append(
                 ModelSink(setup: .init(name: "sink\(index)", isRequired: isRequired, settings: settings)))
         }
+        settings.accountReadings = [16, 200, 8192].randomElement(using: &random) ?? 8192
+        settings.accountWindow = .seconds(draw(1, 20))
         at(0, .start, outlives: true)
         for source in sources.indices { at(Self.second, .feed(source), outlives: true) }
         for sink in sinks.indices where faults.sinks { at(5 * Self.second, .sinkMood(sink), outlives: true) }
@@ -260,7 +271,7 @@ final class Site {
         do throws(RingError) {
             let (ring, _) = try RingLog.open(disk: disk, options: options, using: &random)
             let (core, directives) = GatewayCore.resume(
-                ring: ring, disk: disk, sinks: sinks.map(\.setup), settings: GatewayCore.Settings(),
+                ring: ring, disk: disk, sinks: sinks.map(\.setup), settings: settings,
                 random: SeededRandom(seed: random.next()), boot: boot, now: now)
             self.core = core
             for index in sources.indices {

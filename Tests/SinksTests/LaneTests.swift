@@ -134,4 +134,17 @@ import Testing
         #expect(snapshot.oldestPending?.log == logA && snapshot.oldestPending?.offset == .zero)
         #expect(snapshot.counts.stored == 23 && snapshot.counts.pending == 23)
     }
+
+    @Test func theSnapshotTellsTheAgeOfTheOldestFreshReading() {
+        var driver = MachineDriver()
+        driver.openOld(logA, 20)
+        #expect(driver.machine.snapshot(now: driver.now).freshLag == nil)
+        driver.openCurrent(logB, 3)
+        driver.advance(.seconds(2))
+        driver.extend(logB, 5, ready: 4)
+        #expect(driver.machine.snapshot(now: driver.now).freshLag == .seconds(2))
+        driver.settle()
+        // What waits for the clock is not late.
+        #expect(driver.machine.snapshot(now: driver.now).freshLag == nil)
+    }
 }

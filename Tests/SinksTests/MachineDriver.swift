@@ -17,6 +17,7 @@ struct MachineDriver {
     var refused: [Offset] = []
     var finished: [LogID] = []
     var progressed: [LogID] = []
+    var settled: [SettledRange] = []
 
     init(_ change: (inout UploadSettings) -> Void = { _ in }) {
         var settings = UploadSettings()
@@ -32,6 +33,7 @@ struct MachineDriver {
                 open.append(request)
                 sent.append(request)
             case .wake(let at): wake = at
+            case .settled(let settled): self.settled.append(settled)
             case .progressChanged(let log): progressed.append(log)
             case .refused(_, let offset, _): refused.append(offset)
             case .logFinished(let log): finished.append(log)

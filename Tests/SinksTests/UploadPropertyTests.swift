@@ -41,6 +41,10 @@ private struct History {
     var losses: [(log: LogID, range: Range<Offset>, loss: UploadLoss)] = []
     var isStarting = false
     var failures: [String] = []
+    /// What the machine named as settled, on top of what its progress was restored with.
+    var named = UploadCounts()
+    var restored = UploadCounts()
+    var namedKeys: Set<Key> = []
 
     init(seed: UInt64) {
         random = SeededRandom(seed: seed)
@@ -74,10 +78,18 @@ private struct History {
             case .refused(let log, let offset, _):
                 refused.insert(Key(log: log, offset: offset.rawValue))
                 if !poison.contains(Key(log: log, offset: offset.rawValue)) { fail("good reading \(offset) refused") }
+            case .settled(let settled): note(settled)
             case .logFinished, .alarm, .recovered: break
             }
         }
         check()
+    }
+
+    mutating func note(_ settled: SettledRange) {
+        named.add(UInt64(settled.range.count), settled.fate)
+        for offset in offsets(settled.range) {
+            if !namedKeys.insert(Key(log: settled.log, offset: offset)).inserted { fail("\(offset) is settled twice") }
+        }
     }
 
     mutating func begin(_ request: SendRequest) {
@@ -97,6 +109,11 @@ private struct History {
     mutating func check() {
         let counts = machine.counts
         if !counts.isBalanced { fail("the ledger does not balance: \(counts)") }
+        var known = restored
+        known.add(named)
+        for fate in Set(known.fates + counts.fates) where known[fate] != counts[fate] {
+            fail("\(fate): named \(known[fate]), counted \(counts[fate])")
+        }
         for ring in rings {
             let counts = machine.counts(ring.log)
             if !isStarting, counts.stored != ring.end { fail("stored \(counts.stored) of \(ring.end)") }
@@ -171,6 +188,9 @@ private struct History {
                 do throws(ProgressError) { try machine.restore(ring.log, bytes) } catch { fail("restore: \(error)") }
             }
         }
+        restored = machine.counts
+        named = UploadCounts()
+        namedKeys = []
         for ring in rings {
             step(.opened(ring.log, end: Offset(ring.end), ready: Offset(ring.ready), isCurrent: false))
             step(.closed(ring.log))

@@ -103,7 +103,7 @@ package actor GatewayActor {
         case .written:
             if let writeBegan { outlets.committed(writtenReadings, writeBegan.duration(to: clock.now)) }
             writeBegan = nil
-        case .sent(let sink, let id, _), .unreadable(let sink, let id, _, _, _): inFlight[sink]?.remove(id)
+        case .sent(let sink, let id, _, _), .unreadable(let sink, let id, _, _, _): inFlight[sink]?.remove(id)
         default: break
         }
         for directive in core.step(event, now: clock.now) { perform(directive) }
@@ -132,6 +132,11 @@ package actor GatewayActor {
             Task(executorPreference: threads.reader) { [disk] in
                 let result = plan.perform(on: disk)
                 await self.step(.maintained(result))
+            }
+        case .tally(let plan):
+            Task(executorPreference: threads.reader) { [disk] in
+                let result = plan.perform(on: disk)
+                await self.step(.tallied(result))
             }
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }

@@ -62,7 +62,7 @@ struct SinkRunner: Sendable {
         let began = self.clock.now
         let outcome = await sink.send(batch)
         instruments.answered(outcome, by: index, in: began.duration(to: self.clock.now))
-        await gateway.handle(.sent(sink: index, request.id, outcome))
+        await gateway.handle(.sent(sink: index, request.id, outcome, SendDevices(readings)))
     }
 
     /// Why a range could not be read whole: gone or damaged for good, or only just overwritten, which a new plan will tell.

@@ -70,7 +70,7 @@ struct StatusDocument: Sendable {
             let more = configuration.faults.count > 1 ? " (and \(configuration.faults.count - 1) more faults)" : ""
             reasons.append("the new configuration is not used: \(first)\(more)")
         }
-        if !core.ledger.isBalanced { reasons.append("the ledger does not balance") }
+        if !core.isBalanced { reasons.append("the ledger does not balance") }
         return (failed ? .failed : reasons.isEmpty ? .ok : .degraded, reasons)
     }
 
@@ -113,7 +113,7 @@ struct StatusDocument: Sendable {
         json.object { json in
             core.ledger.total.write(to: &json, waiting: core.ledger.totalWaiting)
             json.key("balanced")
-            json.flag(core.ledger.isBalanced)
+            json.flag(core.isBalanced)
             json.key("sinks")
             json.object { json in
                 for sink in core.sinks {
@@ -122,14 +122,7 @@ struct StatusDocument: Sendable {
                 }
             }
             json.key("streams")
-            json.array { json in
-                for device in core.ledger.devices {
-                    json.object { json in
-                        json.member("device", device.rawValue)
-                        core.ledger[device].write(to: &json, waiting: core.ledger.waiting(device))
-                    }
-                }
-            }
+            writeStreams(to: &json)
         }
     }
 
@@ -198,6 +191,8 @@ struct StatusDocument: Sendable {
             json.integer(snapshot.fresh.pending)
             json.key("back_fill")
             json.integer(snapshot.backFill.pending)
+            json.key("fresh_lag_s")
+            if let lag = snapshot.freshLag { json.number(lag.inSeconds) } else { json.null() }
             json.key("in_flight")
             json.integer(snapshot.fresh.chunks + snapshot.backFill.chunks)
             json.key("failures")

@@ -111,6 +111,7 @@ extension RingLog {
         for log in logOrder {
             guard let index = indexes[log] else { continue }
             for entry in index.entries where Int(entry.segment) == segment {
+                noteEvicted(entry, of: log)
                 _ = indexes[log]?.remove(entry.first, entry.end, segment: UInt16(segment))
                 let edge = min(max(index.released, entry.first), entry.end)
                 leave(log, entry.first, edge, .uploaded)

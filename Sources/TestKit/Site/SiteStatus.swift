@@ -28,12 +28,20 @@ package struct Status: Decodable, Sendable {
             package let received: Int
             package let stored: Int
             package let dropped: [String: Int]
+            package let sinks: [String: Sink]
         }
 
         package subscript(device: String) -> Stream? { streams.first { $0.device == device } }
 
+        /// Both equations, of the gateway and of every stream, and the streams add up to the sinks.
         package var balances: Bool {
-            received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
+            sinks.allSatisfy { name, sink in
+                let own = streams.compactMap { $0.sinks[name] }
+                return sink.balances && own.count == streams.count && own.allSatisfy(\.balances)
+                    && sink.stored == own.map(\.stored).reduce(0, +)
+                    && sink.uploaded == own.map(\.uploaded).reduce(0, +)
+                    && sink.pending == own.map(\.pending).reduce(0, +)
+            } && received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
         }
     }
 
