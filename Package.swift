@@ -106,7 +106,21 @@ let package = Package(
 
         // Beside the house
         floor("TestKit", ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", nioSSL] + nio),
-        program("ingest-benchmark", ["TestKit"], path: "Benchmarks/Ingest"),
+        .target(
+            name: "BenchmarkKit", dependencies: ["TestKit"], path: "Benchmarks/Kit", swiftSettings: strict),
+        program("ingest-benchmark", ["BenchmarkKit", "CMosquitto", "TestKit"], path: "Benchmarks/Ingest"),
+        program(
+            "store-benchmark",
+            [
+                "BenchmarkKit", "CSQLite", "Environment", "GatewayCore", "LogFormat", "Model", "Posix", "RingLog",
+                "Sinks",
+                "TestKit",
+            ], path: "Benchmarks/Store"),
+        program(
+            "footprint-benchmark",
+            ["BenchmarkKit", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit"],
+            path: "Benchmarks/Footprint"),
+        program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),
         tests("LogFormatTests", ["CCovey", "Environment", "LogFormat", "Model"]),

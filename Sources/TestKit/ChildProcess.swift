@@ -36,9 +36,11 @@ package final class ChildProcess: Sendable {
 
     package let processID: pid_t
     private let state = Mutex(State())
+    private let onLine: (@Sendable (String) -> Void)?
 
-    /// Starts `program` with `arguments`; its standard output and error are one log.
-    package init(_ program: String, _ arguments: [String]) throws {
+    /// Starts `program` with `arguments`; its standard output and error are one log. `onLine` is told of each line as it comes.
+    package init(_ program: String, _ arguments: [String], onLine: (@Sendable (String) -> Void)? = nil) throws {
+        self.onLine = onLine
         var pipes: [Int32] = [-1, -1]
         // Closed in other children from the beginning, or they would keep this log open.
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -146,6 +148,7 @@ package final class ChildProcess: Sendable {
     }
 
     private func took(_ lines: [String]) {
+        if let onLine { lines.forEach(onLine) }
         let woken = state.withLock { state in
             state.lines += lines
             state.lines.removeFirst(max(0, state.lines.count - Self.lineLimit))
