@@ -37,7 +37,7 @@ struct Trace {
     /// The readings of the next second, in the order in which they arrive.
     mutating func next() -> [Reading] {
         defer { second += 1 }
-        return sensors.indices.map { index in
+        let readings = sensors.indices.map { index in
             let value = advance(index)
             let jitter = Int64.random(in: -20_000...20_000, using: &random)
             let uptime = (100 + second) * 1_000_000 + sensors[index].phase + jitter
@@ -46,6 +46,7 @@ struct Trace {
                 isTrusted: true)
             return Reading(series: sensors[index].series, stamp: stamp, value: .number(value))
         }
+        return readings.sorted { $0.stamp.uptime < $1.stamp.uptime }
     }
 
     private mutating func advance(_ index: Int) -> Double {
