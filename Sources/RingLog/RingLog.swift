@@ -134,6 +134,9 @@ extension RingLog {
         releasedSinceCut = true
     }
 
+    /// Bytes of one segment.
+    package var segmentBytes: Int { options.geometry.segmentBytes }
+
     /// Readings appended and not yet durable.
     package var waitingReadings: Int { waiting.readings + (inFlight?.items.reduce(0) { $0 + $1.readings.count } ?? 0) }
     /// RAM that they are reckoned at, in bytes.
