@@ -87,10 +87,10 @@ extension RingLog {
     }
 
     /// Whether the message has been taken in before, durably or not yet.
-    package func knows(_ mark: DeliveryMark) -> Bool { records.markSet.contains(mark) || waiting.marks.contains(mark) }
+    package func knows(_ mark: DeliveryMark) -> Bool { records.marks.contains(mark) || waiting.marks.contains(mark) }
 
     /// Whether the readings of the message are on disk.
-    package func isDurable(_ mark: DeliveryMark) -> Bool { records.markSet.contains(mark) }
+    package func isDurable(_ mark: DeliveryMark) -> Bool { records.marks.contains(mark) }
 
     /// Sets a small record. It rides in one of the next blocks, and is durable when an event names its version.
     ///
