@@ -98,8 +98,8 @@ let package = Package(
         program(
             "covey",
             [
-                "ControlAPI", "Environment", "Gateway", "LogFormat", "Model", "Posix", "RingLog", "TOMLConfiguration",
-                argumentParser, logging,
+                "CCovey", "ControlAPI", "Environment", "Gateway", "LogFormat", "Model", "Posix", "RingLog",
+                "TOMLConfiguration", argumentParser, logging,
             ]
                 + lifecycle + nio),
         program("covey-demo", ["TestKit"]),
