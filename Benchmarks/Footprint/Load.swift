@@ -37,7 +37,7 @@ struct Load {
             "load",
             columns: [
                 "readings/s from as many devices", "CPU, % of one core", "RSS MiB", "of which private",
-                "bytes written per reading", "of which ring", "the broker's CPU, %", "ratio",
+                "ring's bytes per reading", "the broker's CPU, %", "ratio",
             ])
         for item in Self.cases {
             let figures = try await measure(item)
@@ -45,7 +45,6 @@ struct Load {
             report.add(
                 "\(item.rate): \(item.name)", part(figures.usage.cpu).text(2),
                 (Double(figures.usage.residentKiB) / 1024).text(1), (Double(figures.usage.privateKiB) / 1024).text(1),
-                (Double(figures.usage.bytesWritten) / Double(figures.readings)).text(1),
                 (Double(figures.ringBytes) / Double(figures.readings)).text(1), part(figures.broker.cpu).text(2),
                 (figures.usage.cpu / max(figures.broker.cpu, 0.01)).text(2))
         }

@@ -35,7 +35,7 @@ struct Ingest {
         }
         var report = Report(
             "ingest",
-            columns: ["what", "messages/s", "per core of its CPU", "RSS MiB", "bytes written per message"])
+            columns: ["what", "messages/s", "per core of its CPU", "RSS MiB"])
         add("covey: parsed, stored, synced, then acknowledged", gateway, to: &report)
         add("mosquitto bridge: forwarded to a second broker, nothing synced", bridge, to: &report)
         add("bare libmosquitto loop: synced, then acknowledged; the limit", bare, to: &report)
@@ -53,8 +53,7 @@ struct Ingest {
     private func add(_ name: String, _ figures: [Figures], to report: inout Report) {
         report.add(
             name, Spread(figures.map { Double(messages) / $0.wall }).text, Spread(figures.map(\.perCore)).text,
-            Spread(figures.map { Double($0.usage.residentKiB) / 1024 }).median.text(),
-            Spread(figures.map { Double($0.usage.bytesWritten) / Double(messages) }).median.text(1))
+            Spread(figures.map { Double($0.usage.residentKiB) / 1024 }).median.text())
     }
 
     private struct Figures {
