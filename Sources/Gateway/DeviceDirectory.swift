@@ -11,6 +11,8 @@ package final class DeviceDirectory: Sendable {
         package let driver: String
         /// How long its readings may wait for a commit.
         package let window: Duration
+        /// Whether its silence would mean something.
+        package let isExpected: Bool
     }
 
     private let entries = Mutex<[DeviceID: Entry]>([:])
@@ -32,7 +34,8 @@ package final class DeviceDirectory: Sendable {
         entries.withLock { entries in
             if let entry = entries[id] { return (entry, false) }
             let device = Device(id: id, policy: policy, series: budget, createdAt: now)
-            let entry = Entry(device: device, driver: driver, window: window)
+            let entry = Entry(
+                device: device, driver: driver, window: window, isExpected: policy.expectedInterval != nil)
             entries[id] = entry
             return (entry, true)
         }

@@ -47,10 +47,13 @@ extension Gateway {
         parts.directory.all.compactMap { id, _ in deviceChild(id) }
     }
 
-    /// The child of one device: its driver, or for a device that a link feeds, the watch over its silence.
+    /// The child of one device: its driver, or for a device that a link feeds, the watch over its silence. `nil` where there is nothing to
+    /// do: a thousand tasks that wait for nothing take megabytes.
     func deviceChild(_ id: DeviceID) -> ChildSpec? {
         guard let entry = parts.directory[id] else { return nil }
-        guard let driver = drivers[id] ?? configuration.driver(of: id) else { return silenceWatch(id, entry) }
+        guard let driver = drivers[id] ?? configuration.driver(of: id) else {
+            return entry.isExpected ? silenceWatch(id, entry) : nil
+        }
         let intake = parts.intake
         return ChildSpec(
             id.rawValue, placement: driver.blocksThread ? .ownThread : .pool,
