@@ -11,7 +11,7 @@ BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev l
 RUN_PACKAGES   := mosquitto
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod
 
-.PHONY: help run test lint build release install format bench clean setup-build setup-run setup-test lab
+.PHONY: help run test lint build release install format bench soak clean setup-build setup-run setup-test lab
 
 help:
 	@echo "make run      the main job on this machine: broker, sensors, gateway, receiver, live table (Ctrl-C ends it)"
@@ -19,6 +19,7 @@ help:
 	@echo "make release  the installed program, static Swift, stripped"
 	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"
 	@echo "make bench    the figures of Documentation/Benchmarks.md"
+	@echo "make soak     load for MINUTES=30, with troubles, and a verdict"
 	@echo "make format   formats all Swift sources"
 
 # Installs only what is missing, so that a machine without network can build again.
@@ -87,9 +88,19 @@ install: release
 	@if [ -z "$(DESTDIR)" ]; then systemd-sysusers; systemd-tmpfiles --create; chgrp covey /etc/covey/covey.toml; \
 	    systemctl daemon-reload || true; fi
 
+# Each program starts what it needs, prints its tables and puts them into the page.
 bench: setup-test
-	$(SWIFT) build -j $(JOBS) -c release
-	@"$$($(SWIFT) build -c release --show-bin-path)/ingest-benchmark"
+	for program in covey ingest-benchmark store-benchmark footprint-benchmark; do \
+	    $(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product $$program || exit 1; done
+	@cd "$$($(SWIFT) build -c release --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
+	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && \
+	    ./footprint-benchmark load && ./footprint-benchmark start
+
+MINUTES ?= 30
+soak: setup-test
+	for program in covey soak; do \
+	    $(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product $$program || exit 1; done
+	@"$$($(SWIFT) build -c release --show-bin-path)/soak" $(MINUTES)
 
 clean:
 	$(SWIFT) package clean

@@ -101,8 +101,8 @@ let package = Package(
         program(
             "covey",
             [
-                "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog", "TOMLConfiguration",
-                argumentParser, logging,
+                "CCovey", "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog",
+                "TOMLConfiguration", argumentParser, logging,
             ]
                 + lifecycle + nio),
         program("covey-demo", ["TestKit"]),
@@ -111,7 +111,21 @@ let package = Package(
         floor(
             "TestKit",
             ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", "Threads", nioSSL] + nio),
-        program("ingest-benchmark", ["TestKit"], path: "Benchmarks/Ingest"),
+        .target(
+            name: "BenchmarkKit", dependencies: ["TestKit"], path: "Benchmarks/Kit", swiftSettings: strict),
+        program("ingest-benchmark", ["BenchmarkKit", "CMosquitto", "TestKit"], path: "Benchmarks/Ingest"),
+        program(
+            "store-benchmark",
+            [
+                "BenchmarkKit", "CSQLite", "Environment", "GatewayCore", "LogFormat", "Model", "Posix", "RingLog",
+                "Sinks",
+                "TestKit",
+            ], path: "Benchmarks/Store"),
+        program(
+            "footprint-benchmark",
+            ["BenchmarkKit", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit"],
+            path: "Benchmarks/Footprint"),
+        program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),
         tests("ThreadsTests", ["TestKit", "Threads"]),

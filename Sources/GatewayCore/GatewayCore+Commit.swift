@@ -7,10 +7,7 @@ import Sinks
 extension GatewayCore {
     /// When the next block must be cut: the earliest promise to a source, or the patience of state that changed alone.
     var cutDeadline: MonotonicInstant? {
-        switch (deadline, stateDeadline) {
-        case (let first?, let second?): min(first, second)
-        case (let first, let second): first ?? second
-        }
+        [deadline, stateDeadline, countsDeadline].compactMap { $0 }.min()
     }
 
     /// When a cut is worth trying: a disk that failed is left alone for a while, and then tried whatever there is.
@@ -30,6 +27,7 @@ extension GatewayCore {
         stateDeadline = nil
         if let plan {
             isWriting = true
+            uncountedBytes += plan.blockBytes
             // What did not fit goes into the next block, at once.
             if plan.readings < pending.count { deadline = now }
             directives.append(.write(plan))
@@ -62,10 +60,17 @@ extension GatewayCore {
             version = putState(StateKey(StateKind.ledgerPosition, ""), position.record) ?? 0
             settledPosition = nil
         }
-        for device in ledger.takeChanged() {
+        let isCounting = isStopping || countsDeadline.map { $0 <= now } ?? false
+        let streams = ledger.takeChanged(all: isCounting)
+        for device in streams {
             let record = StreamRecord(counts: ledger[device], position: counted).bytes
             version = max(version, putState(StateKey(StateKind.stream, device.rawValue), record) ?? 0)
-            promise.counted = counted
+        }
+        if isCounting {
+            countsDeadline = nil
+            uncountedReadings = 0
+            uncountedBytes = 0
+            if !streams.isEmpty { promise.counted = counted }
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
@@ -159,6 +164,14 @@ extension GatewayCore {
         settleTickets(upTo: upTo, version: version, &directives)
     }
 
+    /// A crash leaves the readings since the last counts to be counted again at the next start: few enough to be quick at it, and so young
+    /// that the ring still has them.
+    private mutating func wantCounts(now: MonotonicInstant) {
+        let isDue = uncountedReadings >= settings.countsReadings || uncountedBytes >= ring.segmentBytes / 4
+        let moment = isDue ? now : now.advanced(by: settings.countsWindow)
+        countsDeadline = min(countsDeadline ?? moment, moment)
+    }
+
     mutating func settleTickets(upTo: Offset, version: UInt64, _ directives: inout [GatewayDirective]) {
         var done: [Ticket] = []
         tickets.removeAll { open in
@@ -179,7 +192,8 @@ extension GatewayCore {
         let stored = pending[..<count].map { StoredReading(log: log, offset: $0.offset, reading: $0.reading) }
         pending.removeFirst(count)
         forEachRun(of: stored.map(\.reading)) { ledger.store($1, from: $0) }
-        touchState(now: now)
+        uncountedReadings += count
+        wantCounts(now: now)
         for reading in stored { latest.note(reading) }
         directives.append(.stored(stored))
     }

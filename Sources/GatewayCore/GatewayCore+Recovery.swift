@@ -82,6 +82,8 @@ extension GatewayCore {
                     let device = stored.reading.series.device
                     if let place = places[device], place > (index, stored.offset) { continue }
                     ledger.recover(1, from: device)
+                    // Their turn comes with the first commit: lives that are short must not add up to readings that the ring has no more.
+                    uncountedReadings = settings.countsReadings
                 }
                 guard result.next > from else { break }
                 from = result.next

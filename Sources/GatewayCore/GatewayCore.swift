@@ -18,6 +18,10 @@ package struct GatewayCore: Sendable {
         package var accountReadings = 8192
         /// … or so much time has passed. A start reads again what came between.
         package var accountWindow: Duration = .seconds(60)
+        /// Counts of streams that only got readings are written when so many were stored since …
+        package var countsReadings = 32_768
+        /// … or so much time has passed. A start counts again what came between.
+        package var countsWindow: Duration = .seconds(60)
         /// Readings waiting for their commit at most; beyond, sources are not read.
         package var waitingReadings = 65_536
 
@@ -54,6 +58,11 @@ package struct GatewayCore: Sendable {
     var promises: [Promise] = []
     var deadline: MonotonicInstant?
     var stateDeadline: MonotonicInstant?
+    /// When the counts of streams must be written that the readings themselves tell of.
+    var countsDeadline: MonotonicInstant?
+    /// Stored since those counts were put.
+    var uncountedReadings = 0
+    var uncountedBytes = 0
     var dirtyProgress: [ProgressRef] = []
 
     /// Small records up to this version are durable.

@@ -29,7 +29,10 @@ package struct StreamCounts: Hashable, Sendable {
 package struct Ledger: Sendable {
     private var streams: [DeviceID: StreamCounts] = [:]
     private var waitingByStream: [DeviceID: UInt64] = [:]
+    /// Streams whose counts moved by something that left no reading: nothing else tells of it.
     private var changed: Set<DeviceID> = []
+    /// Streams that got readings since their counts were taken; the readings themselves tell of it.
+    private var grown: Set<DeviceID> = []
 
     package init() {}
 
@@ -71,16 +74,20 @@ package struct Ledger: Sendable {
         precondition(waiting >= UInt64(count), "\(device): \(count) readings stored, \(waiting) were waiting")
         waitingByStream[device] = waiting == UInt64(count) ? nil : waiting - UInt64(count)
         streams[device, default: StreamCounts()].stored += UInt64(count)
-        changed.insert(device)
+        grown.insert(device)
     }
 
-    /// Whether ``takeChanged()`` has something to give.
-    package var hasChanged: Bool { !changed.isEmpty }
+    /// Whether the settled counts of any stream moved since they were taken.
+    package var hasChanged: Bool { !changed.isEmpty || !grown.isEmpty }
 
-    /// The streams whose settled counts moved since the last call, in order.
-    package mutating func takeChanged() -> [DeviceID] {
-        defer { changed.removeAll(keepingCapacity: true) }
-        return changed.sorted()
+    /// The streams, in order, whose settled counts moved since they were taken: `all` of them, or those alone of which nothing but their
+    /// counts can tell.
+    package mutating func takeChanged(all: Bool) -> [DeviceID] {
+        defer {
+            if all { grown.removeAll(keepingCapacity: true) } else { grown.subtract(changed) }
+            changed.removeAll(keepingCapacity: true)
+        }
+        return (all ? changed.union(grown) : changed).sorted()
     }
 
     /// Readings of `device` that arrived and will not be stored after all.
@@ -96,7 +103,7 @@ package struct Ledger: Sendable {
     package mutating func recover(_ count: Int, from device: DeviceID) {
         streams[device, default: StreamCounts()].received += UInt64(count)
         streams[device, default: StreamCounts()].stored += UInt64(count)
-        changed.insert(device)
+        grown.insert(device)
     }
 
     package mutating func restore(_ counts: StreamCounts, for device: DeviceID) {

@@ -89,10 +89,10 @@ extension RingLog {
     }
 
     /// Whether the message has been taken in before, durably or not yet.
-    package func knows(_ mark: DeliveryMark) -> Bool { records.markSet.contains(mark) || waiting.marks.contains(mark) }
+    package func knows(_ mark: DeliveryMark) -> Bool { records.marks.contains(mark) || waiting.marks.contains(mark) }
 
     /// Whether the readings of the message are on disk.
-    package func isDurable(_ mark: DeliveryMark) -> Bool { records.markSet.contains(mark) }
+    package func isDurable(_ mark: DeliveryMark) -> Bool { records.marks.contains(mark) }
 
     /// Sets a small record. It rides in one of the next blocks, and is durable when an event names its version.
     ///
@@ -135,6 +135,9 @@ extension RingLog {
         indexes[log]?.released = offset.rawValue
         releasedSinceCut = true
     }
+
+    /// Bytes of one segment.
+    package var segmentBytes: Int { options.geometry.segmentBytes }
 
     /// Readings appended and not yet durable.
     package var waitingReadings: Int { waiting.readings + (inFlight?.items.reduce(0) { $0 + $1.readings.count } ?? 0) }

@@ -120,6 +120,8 @@ package struct WritePlan: Sendable {
     package let writes: [(position: Int, bytes: [UInt8])]
     /// Readings that become durable with it.
     package let readings: Int
+    /// Bytes of the commit's own block; 0 where the plan carries background work alone.
+    package let blockBytes: Int
 
     /// Bytes of all writes.
     package var bytes: Int { writes.reduce(0) { $0 + $1.bytes.count } }

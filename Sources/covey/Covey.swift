@@ -1,4 +1,5 @@
 import ArgumentParser
+import CCovey
 import Gateway
 import Glibc
 
@@ -24,6 +25,8 @@ let programVersion = Gateway.version
 @main
 enum Program {
     static func main() async {
+        // Before any other thread takes memory.
+        covey_share_one_heap()
         do {
             if let complaint = VerbSlip.complaint(Array(CommandLine.arguments.dropFirst())) {
                 throw Failure(.wrongCall, complaint)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CCovey
 import Gateway
 import Glibc
 import Logging
@@ -13,6 +14,9 @@ struct RunCommand: AsyncParsableCommand {
 
     @Option(help: "The configuration file.", completion: .file(extensions: ["toml"]))
     var config = "/etc/covey/covey.toml"
+
+    /// By then everything runs, and whatever the start alone has read is not needed again.
+    private static let settlingTime = Duration.seconds(10)
 
     func run() async throws {
         let configuration: GatewayConfiguration
@@ -39,6 +43,11 @@ struct RunCommand: AsyncParsableCommand {
                 successTerminationBehavior: .gracefullyShutdownGroup)
             let group = ServiceGroup(
                 configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+            let settling = Task {
+                try await Task.sleep(for: Self.settlingTime)
+                covey_drop_code_pages()
+            }
+            defer { settling.cancel() }
             try await group.run()
         } catch {
             logger.critical("\(error)")

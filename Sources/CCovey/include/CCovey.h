@@ -1,4 +1,5 @@
 #pragma once
 #include "crc32c.h"
 #include "kernel_clock.h"
+#include "process_memory.h"
 #include "spawn_files.h"

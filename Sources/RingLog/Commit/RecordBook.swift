@@ -18,8 +18,7 @@ struct RecordBook: Sendable {
     /// Whether the block that is being filled ends the snapshot.
     var snapshotIsComplete: Bool { snapshotIsOpen && snapshot.isEmpty && dirty.isEmpty }
 
-    private(set) var marks: [DeliveryMark] = []
-    private(set) var markSet: Set<DeliveryMark> = []
+    private(set) var marks = MarkTable()
     var mostMarks = 4096
     /// Marks repeated in a new segment, out of those kept: so many are sure to outlive a crash.
     private var marksRepeated: Int { mostMarks / 4 }
@@ -65,10 +64,7 @@ struct RecordBook: Sendable {
     }
 
     mutating func remember(_ mark: DeliveryMark) {
-        guard markSet.insert(mark).inserted else { return }
-        marks.append(mark)
-        guard marks.count > mostMarks + mostMarks / 4 else { return }
-        for old in marks.prefix(marks.count - mostMarks) { markSet.remove(old) }
+        guard marks.append(mark), marks.count > mostMarks + mostMarks / 4 else { return }
         marks.removeFirst(marks.count - mostMarks)
     }
 

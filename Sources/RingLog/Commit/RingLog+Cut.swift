@@ -67,7 +67,8 @@ extension RingLog {
         var touches: Set<Int> = Set(background.map { $0.segment })
         if content.block != nil || content.hasRolled, let hot { touches.insert(hot.segment) }
         let plan = WritePlan(
-            id: newPlanID(), writes: writes, readings: content.block?.block.readings ?? 0)
+            id: newPlanID(), writes: writes, readings: content.block?.block.readings ?? 0,
+            blockBytes: content.block?.block.bytes.count ?? 0)
         inFlight = InFlight(
             id: plan.id, block: content.block, items: content.items, taken: content.taken,
             endsSnapshot: content.endsSnapshot, background: background, frees: frees, version: records.cutVersion,

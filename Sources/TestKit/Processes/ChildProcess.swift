@@ -13,15 +13,17 @@ package final class ChildProcess: Sendable {
     package let processID: pid_t
     private let record: ChildRecord
 
-    /// Starts `program` with `arguments`; its standard output and error are one log. Blocks for the moment that the
-    /// start takes.
-    package init(_ program: String, _ arguments: [String]) throws {
+    /// Starts `program` with `arguments`; its standard output and error are one log, and `onLine` is told of each line as
+    /// it comes. Blocks for the moment that the start takes.
+    package init(
+        _ program: String, _ arguments: [String], onLine: (@Sendable (String) -> Void)? = nil
+    ) throws {
         var ends: [Int32] = [-1, -1]
         // Closed in other children from the beginning, or they would keep this log open.
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw ChildFailure("socketpair", errno) }
         let (output, input) = (ends[0], ends[1])
-        let (record, isStarted) = (ChildRecord(), Semaphore())
+        let (record, isStarted) = (ChildRecord(onLine: onLine), Semaphore())
         // A child may have asked the kernel to kill it when the thread that started it ends: this one lasts as long as
         // the child.
         startThread {

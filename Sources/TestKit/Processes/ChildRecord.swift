@@ -20,6 +20,11 @@ final class ChildRecord: Sendable {
     private static let lineLimit = 100_000
 
     private let state = Mutex(State())
+    private let onLine: (@Sendable (String) -> Void)?
+
+    init(onLine: (@Sendable (String) -> Void)?) {
+        self.onLine = onLine
+    }
 
     var process: Result<pid_t, any Error> { state.withLock(\.process) }
     var isRunning: Bool { state.withLock { $0.ending == nil } }
@@ -60,6 +65,7 @@ final class ChildRecord: Sendable {
     }
 
     func took(_ lines: [String]) {
+        if let onLine { lines.forEach(onLine) }
         let woken = state.withLock { state in
             state.lines += lines
             state.lines.removeFirst(max(0, state.lines.count - Self.lineLimit))

@@ -44,12 +44,15 @@ package enum ReceiverMode: Hashable, Sendable {
 
 /// A small HTTP receiver of native batches: stores readings once by key, checks the contract, and fails on demand.
 package final class HTTPReceiver: Sendable {
-    let store = ReceiverStore()
+    let store: ReceiverStore
     private let tls: ReceiverTLS?
     private let running = Mutex<(group: MultiThreadedEventLoopGroup, channel: any Channel)?>(nil)
 
-    package init(tls: ReceiverTLS? = nil) {
+    /// `taker`: is given what arrives, in place of the memory here, and says how many of these readings are new. For runs so long that all
+    /// of it would not fit.
+    package init(tls: ReceiverTLS? = nil, taker: (@Sendable ([ReceivedReading]) -> Int)? = nil) {
         self.tls = tls
+        store = ReceiverStore(taker: taker)
     }
 
     /// Listens; returns the port. May be called again after ``stop()``; what was received stays.

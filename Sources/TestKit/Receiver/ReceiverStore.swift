@@ -59,6 +59,11 @@ final class ReceiverStore: Sendable {
     }
 
     private let state = Mutex(State())
+    private let taker: (@Sendable ([ReceivedReading]) -> Int)?
+
+    init(taker: (@Sendable ([ReceivedReading]) -> Int)? = nil) {
+        self.taker = taker
+    }
 
     var mode: ReceiverMode {
         get { state.withLock { $0.mode } }
@@ -88,6 +93,12 @@ final class ReceiverStore: Sendable {
     func store(_ batch: [ReceivedReading]) {
         change { state in
             state.snapshot.batches += 1
+            if let taker {
+                let new = taker(batch)
+                state.snapshot.readings += new
+                state.snapshot.duplicates += batch.count - new
+                return
+            }
             for reading in batch {
                 guard let place = state.places[reading.key] else {
                     state.places[reading.key] = state.readings.count

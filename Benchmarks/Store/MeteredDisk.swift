@@ -1,0 +1,50 @@
+import Environment
+import Posix
+import Synchronization
+
+/// A file that counts what is written to it, by what it is for.
+final class MeteredDisk: Disk {
+    /// Bytes.
+    struct Counts {
+        var blocks = 0
+        var merged = 0
+        /// Headers and footers of segments.
+        var frames = 0
+        /// Once in the life of a ring: so that later writes are overwrites.
+        var zeros = 0
+        var syncs = 0
+
+        /// What goes on for as long as the ring is used.
+        var steady: Int { blocks + merged + frames }
+        var all: Int { steady + zeros }
+    }
+
+    private let disk: FileDisk
+    private let counted = Mutex(Counts())
+
+    init(path: String, size: Int) throws { disk = try FileDisk(path: path, size: size) }
+
+    var size: Int { disk.size }
+    var counts: Counts { counted.withLock { $0 } }
+
+    func read(at position: Int, count: Int) throws(DiskError) -> [UInt8] {
+        try disk.read(at: position, count: count)
+    }
+
+    func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {
+        try disk.write(bytes, at: position)
+        counted.withLock { counts in
+            switch (bytes[..<4], bytes[30]) {
+            case ([0, 0, 0, 0], _): counts.zeros += bytes.count
+            case ([0x43, 0x76, 0x42, 0x31], 1): counts.blocks += bytes.count
+            case ([0x43, 0x76, 0x42, 0x31], 2): counts.merged += bytes.count
+            default: counts.frames += bytes.count
+            }
+        }
+    }
+
+    func sync() throws(DiskError) {
+        try disk.sync()
+        counted.withLock { $0.syncs += 1 }
+    }
+}

@@ -1,0 +1,21 @@
+import TestKit
+
+/// What the ring does to a disk, beside SQLite with the same readings in the same commits.
+///
+/// Usage: `store-benchmark append [COMMITS [RUNS]]` or `store-benchmark flash [HOURS]`
+@main
+struct Store {
+    static func main() throws {
+        let words = CommandLine.arguments.dropFirst()
+        let numbers = words.compactMap { Int($0) }
+        switch words.first {
+        case "append": try Append(commits: numbers.first ?? 5000, runs: numbers.dropFirst().first ?? 3).run()
+        case "flash":
+            let hours = numbers.first ?? 6
+            try Flash.run([Flash(rate: 100, hours: hours), Flash(rate: 1000, hours: max(hours / 3, 1))])
+        default:
+            throw ChildFailure(
+                description: "usage: store-benchmark append [COMMITS [RUNS]] | store-benchmark flash [HOURS]")
+        }
+    }
+}
