@@ -218,7 +218,8 @@ private struct Assembly {
                 if !sessionPresent { sessionLost() }
             case .disconnected(let failure, let retry):
                 log.line(
-                    .warning, source: "broker \(name) disconnected", burst: 2,
+                    // Another reason is news, the same one is not.
+                    .warning, source: "broker \(name) \(failure.message)", burst: 2,
                     "broker \(name): \(failure.message); next try in \(retry.text)")
             case .sessionForgotten:
                 log.line(

@@ -121,7 +121,7 @@ struct AccountTests {
     @Test("Readings that a full ring gives up while a sink is away are counted for their own streams, at once")
     func evictions() throws {
         let bench = try Bench(segments: 8)
-        for turn in 0..<120 {
+        for turn in 0..<240 {
             for device in ["a", "b", "c"] { bench.submit(bench.noise(40 + turn % 3, of: device)) }
             bench.advance(by: .seconds(2))
             bench.deliver(.unavailable(reason: "away", retryAfter: nil))

@@ -45,6 +45,8 @@ final class Connection {
     var answer: Answer?
     var farewell: Int32?
     private(set) var notes: [String] = []
+    /// Until the broker has answered.
+    private var handshake: TLSHandshake?
 
     /// Prepares a connection; nothing goes out yet.
     init(settings: BrokerSettings, version: MQTTVersion, session: Session, will: Will?) throws(LinkEnd) {
@@ -83,11 +85,13 @@ final class Connection {
 
     /// Reads about one packet; none where nothing is there.
     func read() throws(LinkEnd) {
+        watchHandshake()
         try check(mosquitto_loop_read(client, 1))
     }
 
     /// Sends what is queued, all of it unless the socket is full.
     func write() throws(LinkEnd) {
+        watchHandshake()
         try check(mosquitto_loop_write(client, 1))
     }
 
@@ -127,7 +131,7 @@ final class Connection {
             )
         }
         guard failed.code == .tls || !notes.isEmpty else { return failed }
-        return LinkFailure.tls(notes: notes, verification: certificateVerdict())
+        return LinkFailure.tls(notes: notes, verification: handshake?.verdict)
     }
 
     private func check(_ result: Int32) throws(LinkEnd) {
@@ -136,14 +140,9 @@ final class Connection {
         throw .failure(failure(result, systemError: systemError))
     }
 
-    /// OpenSSL's verdict on the broker's certificate, which the library does not pass on. The function comes with the library; where a
-    /// build leaves it out the message is only less exact.
-    private func certificateVerdict() -> Int? {
-        guard let session = mosquitto_ssl_get(client), let function = dlsym(nil, "SSL_get_verify_result") else {
-            return nil
-        }
-        typealias Verdict = @convention(c) (UnsafeRawPointer) -> Int
-        return unsafeBitCast(function, to: Verdict.self)(session)
+    private func watchHandshake() {
+        guard settings.tls != nil else { return }
+        handshake = answer == nil ? handshake ?? TLSHandshake(of: client) : nil
     }
 
     private func set(_ option: mosq_opt_t, _ value: Int32) throws(LinkEnd) {
