@@ -4,6 +4,10 @@ SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DESTDIR   ?=
 PREFIX    ?= /usr
 BUILD     := .build
+# Small where the compiler must choose: it is as fast, and pages that are not there need no memory. Nothing is exported, equal functions are
+# kept once, and addresses to be adjusted at the start take bits instead of words (glibc 2.36 and later). 36 MB become 29.
+RELEASE   := -c release --static-swift-stdlib -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=safe \
+    -Xlinker --version-script=$(CURDIR)/Deploy/exports.map -Xlinker -z -Xlinker pack-relative-relocs
 CACHE     ?= $(CURDIR)/.cache
 JOBS      := $(shell nproc)
 
@@ -68,8 +72,8 @@ format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
 
 release: setup-build
-	$(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product covey
-	strip -o $(BUILD)/covey "$$($(SWIFT) build -c release --show-bin-path)/covey"
+	$(SWIFT) build -j $(JOBS) $(RELEASE) --product covey
+	strip -o $(BUILD)/covey "$$($(SWIFT) build $(RELEASE) --show-bin-path)/covey"
 
 # The unit names the program's path, so a PREFIX of its own goes into it.
 install: release
@@ -91,16 +95,16 @@ install: release
 # Each program starts what it needs, prints its tables and puts them into the page.
 bench: setup-test
 	for program in covey ingest-benchmark store-benchmark footprint-benchmark; do \
-	    $(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product $$program || exit 1; done
-	@cd "$$($(SWIFT) build -c release --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
+	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
+	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
 	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && \
 	    ./footprint-benchmark load && ./footprint-benchmark start
 
 MINUTES ?= 30
 soak: setup-test
 	for program in covey soak; do \
-	    $(SWIFT) build -j $(JOBS) -c release --static-swift-stdlib --product $$program || exit 1; done
-	@"$$($(SWIFT) build -c release --show-bin-path)/soak" $(MINUTES)
+	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
+	@"$$($(SWIFT) build $(RELEASE) --show-bin-path)/soak" $(MINUTES)
 
 clean:
 	$(SWIFT) package clean
