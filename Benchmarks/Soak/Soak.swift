@@ -19,7 +19,8 @@ struct Soak {
         let numbers = CommandLine.arguments.dropFirst().compactMap { Int($0) }
         let minutes = numbers.first ?? 30
         guard minutes >= 3 else {
-            throw ChildFailure(description: "a soak takes 3 minutes at least, one for each third")
+            say("a soak takes 3 minutes at least, one for each third")
+            exit(2)
         }
         let soak = Soak(
             minutes: minutes, rate: numbers.dropFirst().first ?? 1000,

@@ -5,13 +5,14 @@ import Model
 import RingLog
 import TestKit
 
-/// Appends of 100 readings a commit: the ring, merging behind itself as it does in the daemon, and SQLite.
+/// Appends of 100 readings a commit: the ring, merging behind itself as it does in the daemon, new and filled once, and
+/// SQLite.
 struct Append {
     let commits: Int
     let runs: Int
 
     static let readingsPerCommit = 100
-    private static let ringBytes = 64 << 20
+    private static let ringBytes = 32 << 20
 
     private struct Figures {
         /// Readings per second of wall time.
@@ -28,10 +29,12 @@ struct Append {
 
     func run() throws {
         let commitsOfReadings = Self.makeReadings(commits)
+        var young: [Figures] = []
         var ring: [Figures] = []
         var peer: [Figures] = []
         for _ in 0..<runs {
-            ring.append(try measureRing(commitsOfReadings))
+            young.append(try measureRing(commitsOfReadings, isNew: true))
+            ring.append(try measureRing(commitsOfReadings, isNew: false))
             peer.append(try measurePeer(commitsOfReadings))
         }
         var report = Report(
@@ -40,14 +43,15 @@ struct Append {
                 "what", "readings/s", "bytes written per reading", "of which steady", "as the kernel accounts",
                 "bytes at rest per reading",
             ])
-        Self.add("ring", ring, to: &report)
+        Self.add("ring, filled once, as it is for the rest of its life", ring, to: &report)
+        Self.add("ring, new: zeros are written ahead of the readings", young, to: &report)
         Self.add("SQLite, WAL, synchronous=FULL", peer, to: &report)
         let ratio = Spread(ring.map(\.rate)).median / Spread(peer.map(\.rate)).median
         let bytes = Spread(peer.map(\.written)).median / Spread(ring.map(\.written)).median
         report.note(
-            "The ring takes \(ratio.text(2)) times as many readings a second and writes \(bytes.text(2)) times less. "
+            "The filled ring takes \(ratio.text(2)) times as many readings a second and writes \(bytes.text(2)) times less. "
                 + "\(commits) commits of \(Self.readingsPerCommit) readings each, the same in both, one after the other "
-                + "on the same disk; medians of \(runs) runs. \(Trace.statistics) "
+                + "on the same disk; the ring makes a commit ready and merges while the one before is written, as the daemon does; medians of \(runs) runs. \(Trace.statistics) "
                 + "Steady leaves out the zeros that a ring is filled with once."
         )
         try report.publish()
@@ -65,20 +69,26 @@ struct Append {
             Spread(figures.map(\.atRest)).median.text(1))
     }
 
-    private func measureRing(_ commits: [[Reading]]) throws -> Figures {
+    private func measureRing(_ commits: [[Reading]], isNew: Bool) throws -> Figures {
         let folder = try Files.makeFolder()
         defer { Files.remove(folder) }
         let disk = try MeteredDisk(path: folder + "/ring", size: Self.ringBytes)
         var random = SeededRandom(seed: 1)
         var ring = try RingLog.open(disk: disk, options: RingOptions(), using: &random).ring
         let now = MonotonicInstant(nanoseconds: 0)
+        if !isNew { try fill(&ring, disk, now, &random) }
         let before = try Usage(of: getpid())
         let began = monotonicSeconds()
+        let writer = Writer(disk: disk)
+        defer { writer.end() }
         for readings in commits {
             for reading in readings { _ = try ring.append(Entry([reading])) }
-            // The first commit of all is a header alone.
-            repeat { try commit(&ring, disk, now, &random) } while ring.waitingReadings > 0
+            try finish(&ring, writer, now)
+            if let plan = ring.cut(now: now, using: &random) { writer.begin(plan) }
+            _ = mergesMore(&ring, disk)
         }
+        try finish(&ring, writer, now)
+        while ring.waitingReadings > 0 { try commit(&ring, disk, now, &random) }
         let wall = monotonicSeconds() - began
         let used = try Usage(of: getpid()).since(before)
         let written = disk.counts
@@ -88,6 +98,28 @@ struct Append {
         return Figures(
             rate: count / wall, written: Double(written.all) / count, steady: Double(written.steady) / count,
             accounted: Double(used.bytesWritten) / count, atRest: ring.statistics.bytesHeldPerReading)
+    }
+
+    private func finish(_ ring: inout RingLog, _ writer: Writer, _ now: MonotonicInstant) throws {
+        guard let (plan, result) = writer.wait() else { return }
+        for event in ring.finished(plan, result, now: now) {
+            if case .failed(let error) = event { throw ChildFailure(description: error.message) }
+        }
+    }
+
+    /// Once around, so that every write is an overwrite from here on.
+    private func fill(
+        _ ring: inout RingLog, _ disk: MeteredDisk, _ now: MonotonicInstant, _ random: inout SeededRandom
+    ) throws {
+        var trace = Trace(devices: Self.readingsPerCommit)
+        disk.sync(for: false)
+        while ring.statistics.evictedPending == 0 {
+            for reading in trace.next() { _ = try ring.append(Entry([reading])) }
+            repeat { try commit(&ring, disk, now, &random) } while ring.waitingReadings > 0
+        }
+        disk.sync(for: true)
+        try disk.sync()
+        disk.forgetCounts()
     }
 
     private func commit(

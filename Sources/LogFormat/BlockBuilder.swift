@@ -114,10 +114,11 @@ package struct BlockBuilder: Sendable {
     }
 
     /// Adds all of `readings`, which take the offsets from `first` on, and the mark; or nothing, where they do not fit.
-    package mutating func add(
-        _ readings: some Collection<Reading>, log: LogID, first: Offset, mark: DeliveryMark? = nil
-    ) -> Bool {
-        var need = mark.map { 16 + $0.session.utf8.count } ?? 0
+    ///
+    /// An array, and not any collection: generic code is not specialised across modules, and looking up its types cost more than the work.
+    package mutating func add(_ readings: [Reading], log: LogID, first: Offset, mark: DeliveryMark? = nil) -> Bool {
+        if readings.count == 1 { return add(readings[0], log: log, at: first, mark: mark) }
+        var need = Self.mostBytes(mark)
         var definitionBytes = 0
         var indexes: [Int] = []
         indexes.reserveCapacity(readings.count)
@@ -132,23 +133,42 @@ package struct BlockBuilder: Sendable {
             }
             need += Self.mostBytes(reading, after: &last)
         }
-        guard fits(need + definitionBytes, definitions: definitionBytes), newSeries <= dictionary.room,
-            self.readings + readings.count <= BlockHeader.mostReadings, contexts.count < Self.mostContexts
-        else { return false }
-        var offset = first
-        for (reading, known) in zip(readings, indexes) {
-            let index = known >= 0 ? known : define(reading)
-            append(reading, index: index, log: log, offset: offset)
-            offset = offset.advanced(by: 1)
+        guard hasRoom(need, definitions: definitionBytes, newSeries: newSeries, readings: readings.count) else {
+            return false
+        }
+        for place in readings.indices {
+            let index = indexes[place] >= 0 ? indexes[place] : define(readings[place])
+            append(readings[place], index: index, log: log, offset: first.advanced(by: place))
         }
         if let mark { marks.append(mark) }
         return true
     }
 
+    /// Adds one reading and its mark, or nothing, where they do not fit.
+    package mutating func add(_ reading: Reading, log: LogID, at offset: Offset, mark: DeliveryMark? = nil) -> Bool {
+        var last: Stamp?
+        let need = Self.mostBytes(mark) + Self.mostBytes(reading, after: &last)
+        let known = dictionary.index(of: reading.series)
+        let definitionBytes = known == nil ? SeriesDefinition.mostBytes(of: reading.series) : 0
+        guard hasRoom(need, definitions: definitionBytes, newSeries: known == nil ? 1 : 0, readings: 1) else {
+            return false
+        }
+        append(reading, index: known ?? define(reading), log: log, offset: offset)
+        if let mark { marks.append(mark) }
+        return true
+    }
+
+    private func hasRoom(_ need: Int, definitions: Int, newSeries: Int, readings: Int) -> Bool {
+        fits(need + definitions, definitions: definitions) && newSeries <= dictionary.room
+            && self.readings + readings <= BlockHeader.mostReadings && contexts.count < Self.mostContexts
+    }
+
+    private static func mostBytes(_ mark: DeliveryMark?) -> Int { mark.map { 16 + $0.session.utf8.count } ?? 0 }
+
     /// Bytes that the readings, their mark and the definitions of their series take at most, in a block of their own;
     /// `Int.max` where they have a text, a name or a time that no reader would take.
     package static func mostBytesAlone(_ readings: [Reading], mark: DeliveryMark?) -> Int {
-        var bytes = fixedBytes + Run.mostBytes + 40 + (mark.map { 16 + $0.session.utf8.count } ?? 0)
+        var bytes = fixedBytes + Run.mostBytes + 40 + mostBytes(mark)
         var last: Stamp?
         for reading in readings {
             guard isReadable(reading) else { return .max }
