@@ -4,9 +4,9 @@ SUDO      := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DESTDIR   ?=
 PREFIX    ?= /usr
 BUILD     := .build
-# Nothing is exported, equal functions are kept once, and addresses to be adjusted at the start take bits instead of words (glibc 2.36 and
-# later): a sixth less.
-RELEASE   := -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=safe \
+# Small where the compiler must choose: pages that are not there need no memory. Nothing is exported, equal functions are kept once, and
+# addresses to be adjusted at the start take bits instead of words (glibc 2.36 and later). 36 MB become 29.
+RELEASE   := -c release --static-swift-stdlib -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=safe \
     -Xlinker --version-script=$(CURDIR)/Deploy/exports.map -Xlinker -z -Xlinker pack-relative-relocs
 CACHE     ?= $(CURDIR)/.cache
 JOBS      := $(shell nproc)

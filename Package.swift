@@ -10,18 +10,13 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// For what runs at the start, on a command or for a person: small is worth more than fast.
-let small: [SwiftSetting] = strict + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
-
 /// A target of ours, named after its folder.
-func floor(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = strict) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func floor(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func program(
-    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, settings: [SwiftSetting] = strict
-) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+func program(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -76,21 +71,21 @@ let package = Package(
         // Floor 3: what decides, and the shells that need no machine
         floor("Supervision", ["Environment", "Model", "SupervisionCore", "Threads"]),
         floor("RingLog", ["Environment", "LogFormat", "Model"]),
-        floor("KeyValue", settings: small),
-        floor("PrometheusMetrics", [metrics], settings: small),
+        floor("KeyValue"),
+        floor("PrometheusMetrics", [metrics]),
         floor("Devices", ["Environment", "Model"]),
         floor("Sinks", ["Environment", "Model"]),
         floor("GatewayCore", ["Environment", "LogFormat", "Model", "RingLog", "Sinks"]),
 
         // Floor 4: the machine
         floor("Posix", ["CCovey", "Environment", "Model"]),
-        floor("SQLiteStore", ["CSQLite", "KeyValue", "Threads"], settings: small),
+        floor("SQLiteStore", ["CSQLite", "KeyValue", "Threads"]),
         floor("GPIODriver", ["CGPIOD", "Devices", "Environment", "Model", "Threads"]),
         floor("MQTTLink", ["CMosquitto", "Devices", "Environment", "Model", "Threads"]),
-        floor("LocalSinks", ["Model", "Sinks", "Threads"], settings: small),
-        floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio, settings: small),
-        floor("ControlAPI", ["Model"] + nio, settings: small),
-        floor("TOMLConfiguration", ["CTOML", "Devices", "Model"], settings: small),
+        floor("LocalSinks", ["Model", "Sinks", "Threads"]),
+        floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
+        floor("ControlAPI", ["Model"] + nio),
+        floor("TOMLConfiguration", ["CTOML", "Devices", "Model"]),
 
         // Floor 5: wiring
         floor(
@@ -108,8 +103,7 @@ let package = Package(
                 "CCovey", "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog",
                 "TOMLConfiguration", argumentParser, logging,
             ]
-                + lifecycle + nio,
-            settings: small),
+                + lifecycle + nio),
         program("covey-demo", ["TestKit"]),
 
         // Beside the house
@@ -124,7 +118,7 @@ let package = Package(
             [
                 "BenchmarkKit", "CSQLite", "Environment", "GatewayCore", "LogFormat", "Model", "Posix", "RingLog",
                 "Sinks",
-                "TestKit", "Threads",
+                "TestKit",
             ], path: "Benchmarks/Store"),
         program(
             "footprint-benchmark",

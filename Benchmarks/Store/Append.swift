@@ -2,6 +2,7 @@ import BenchmarkKit
 import Environment
 import Glibc
 import Model
+import Posix
 import RingLog
 import TestKit
 
@@ -32,10 +33,12 @@ struct Append {
         var young: [Figures] = []
         var ring: [Figures] = []
         var peer: [Figures] = []
+        var limit: [Double] = []
         for _ in 0..<runs {
             young.append(try measureRing(commitsOfReadings, isNew: true))
             ring.append(try measureRing(commitsOfReadings, isNew: false))
             peer.append(try measurePeer(commitsOfReadings))
+            limit.append(try measureDisk())
         }
         var report = Report(
             "append",
@@ -46,12 +49,16 @@ struct Append {
         Self.add("ring, filled once, as it is for the rest of its life", ring, to: &report)
         Self.add("ring, new: zeros are written ahead of the readings", young, to: &report)
         Self.add("SQLite, WAL, synchronous=FULL", peer, to: &report)
+        report.add(
+            "4 KiB overwritten and synced for each commit, and nothing else: the disk's limit", Spread(limit).text,
+            "41.0",
+            "41.0", "–", "–")
         let ratio = Spread(ring.map(\.rate)).median / Spread(peer.map(\.rate)).median
         let bytes = Spread(peer.map(\.written)).median / Spread(ring.map(\.written)).median
         report.note(
             "The filled ring takes \(ratio.text(2)) times as many readings a second and writes \(bytes.text(2)) times less. "
                 + "\(commits) commits of \(Self.readingsPerCommit) readings each, the same in both, one after the other "
-                + "on the same disk; the ring makes a commit ready and merges while the one before is written, as the daemon does; medians of \(runs) runs. \(Trace.statistics) "
+                + "on the same disk; medians of \(runs) runs. \(Trace.statistics) "
                 + "Steady leaves out the zeros that a ring is filled with once."
         )
         try report.publish()
@@ -79,16 +86,11 @@ struct Append {
         if !isNew { try fill(&ring, disk, now, &random) }
         let before = try Usage(of: getpid())
         let began = monotonicSeconds()
-        let writer = Writer(disk: disk)
-        defer { writer.end() }
         for readings in commits {
             for reading in readings { _ = try ring.append(Entry([reading])) }
-            try finish(&ring, writer, now)
-            if let plan = ring.cut(now: now, using: &random) { writer.begin(plan) }
-            _ = mergesMore(&ring, disk)
+            // The first commit of all is a header alone.
+            repeat { try commit(&ring, disk, now, &random) } while ring.waitingReadings > 0
         }
-        try finish(&ring, writer, now)
-        while ring.waitingReadings > 0 { try commit(&ring, disk, now, &random) }
         let wall = monotonicSeconds() - began
         let used = try Usage(of: getpid()).since(before)
         let written = disk.counts
@@ -98,13 +100,6 @@ struct Append {
         return Figures(
             rate: count / wall, written: Double(written.all) / count, steady: Double(written.steady) / count,
             accounted: Double(used.bytesWritten) / count, atRest: ring.statistics.bytesHeldPerReading)
-    }
-
-    private func finish(_ ring: inout RingLog, _ writer: Writer, _ now: MonotonicInstant) throws {
-        guard let (plan, result) = writer.wait() else { return }
-        for event in ring.finished(plan, result, now: now) {
-            if case .failed(let error) = event { throw ChildFailure(description: error.message) }
-        }
     }
 
     /// Once around, so that every write is an overwrite from here on.
@@ -137,6 +132,23 @@ struct Append {
         guard let plan = ring.maintenance() else { return false }
         _ = ring.finished(plan.perform(on: disk))
         return true
+    }
+
+    /// Readings per second, if writing and syncing a block took all of the time.
+    private func measureDisk() throws -> Double {
+        let folder = try Files.makeFolder()
+        defer { Files.remove(folder) }
+        let blocks = 1024
+        let disk = try FileDisk(path: folder + "/blocks", size: blocks * 4096)
+        for place in 0..<blocks { try disk.write([UInt8](repeating: 0, count: 4096), at: place * 4096) }
+        try disk.sync()
+        let block = [UInt8](repeating: 0xA5, count: 4096)
+        let began = monotonicSeconds()
+        for place in 0..<commits {
+            try disk.write(block, at: place % blocks * 4096)
+            try disk.sync()
+        }
+        return Double(commits * Self.readingsPerCommit) / (monotonicSeconds() - began)
     }
 
     private func measurePeer(_ commits: [[Reading]]) throws -> Figures {
