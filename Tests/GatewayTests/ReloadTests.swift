@@ -97,6 +97,8 @@ struct ReloadTests {
         try await site.reload(with)
         while try await site.status().ledger["tide"]?.stored ?? 0 <= kept.stored { await Task.yield() }
         #expect(try await site.status().ledger.balances)
+        #expect(site.gateway?.log.contains { $0.contains("device tide is new") } == true)
+        #expect(site.gateway?.log.contains { $0.contains("device tide has changed") } == false)
         await site.end()
     }
 

@@ -8,14 +8,6 @@ package import TOMLConfiguration
 
 /// Taking over a changed configuration while the gateway runs. What did not change is not touched: its connection, its line, its counts.
 extension Gateway {
-    /// How a reload ended.
-    package struct ReloadReport: Sendable {
-        /// What was done, a line each.
-        package var done: [String] = []
-        /// What could not be done, a line each; the rest was.
-        package var failures: [String] = []
-    }
-
     /// Applies what `load` gives. A configuration with faults changes nothing: the faults are logged, and `covey status` tells of them until
     /// a reload goes well. Not to be called again before it has returned.
     package func reload(_ load: () -> Result<GatewayConfiguration, ConfigurationFaults>) async {
@@ -28,14 +20,23 @@ extension Gateway {
             parts.live.refuse(faults.lines)
         case .success(let new):
             let change = ConfigurationChange(started: configuration, new: new)
+            let known = Set(parts.live.current.notes.map(\.message))
             let report = await apply(change)
-            for note in new.notes { logger.warning("\(note.message)") }
-            for line in report.done { logger.notice("reload: \(line)") }
-            for line in report.failures { logger.error("reload: \(line)") }
+            for note in new.notes where !known.contains(note.message) { logger.warning("\(note.message)") }
+            tell(report.done) { logger.notice("reload: \($0)") }
+            tell(report.failures) { logger.error("reload: \($0)") }
             for section in change.waiting { logger.warning("reload: \(section) waits for the next start") }
             logger.notice("reload: done")
         }
         manager.ready(status: "gateway \(parts.name) runs")
+    }
+
+    /// A new topic may change thousands of devices; so many lines can still be read.
+    private static let linesTold = 20
+
+    private func tell(_ lines: [String], _ write: (String) -> Void) {
+        for line in lines.prefix(Self.linesTold) { write(line) }
+        if lines.count > Self.linesTold { write("and \(lines.count - Self.linesTold) more like these") }
     }
 
     /// New devices first, so that a message finds them; then the links; what is gone last, when nothing can bring it back.
@@ -48,11 +49,14 @@ extension Gateway {
         await addDevices(of: new, &report)
         await exchangeLinks(old, new, &report)
         for (id, entry) in parts.directory.all {
-            let (was, now) = (old.device(configuredAs: entry.pattern), new.device(configuredAs: entry.pattern))
-            if let now {
-                if now != was { await alter(id, from: was, to: now, &report) }
-            } else {
+            // A device that a topic brought may have an element of its own by now.
+            guard let now = new.device(configuredAs: entry.pattern) ?? new.device(configuredAs: id.rawValue) else {
                 await remove(id, &report)
+                continue
+            }
+            // One that the old configuration does not know has just been added.
+            if let was = old.device(configuredAs: entry.pattern), was != now {
+                await alter(id, from: was, to: now, &report)
             }
         }
         return report
@@ -75,12 +79,12 @@ extension Gateway {
     }
 
     private func alter(
-        _ id: DeviceID, from old: DeviceConfiguration?, to new: DeviceConfiguration, _ report: inout ReloadReport
+        _ id: DeviceID, from old: DeviceConfiguration, to new: DeviceConfiguration, _ report: inout ReloadReport
     ) async {
         let entry = parts.directory.place(id, new, now: parts.clock.now)
         await entry.device.adopt(new.policy, now: parts.clock.now)
         // A line that goes on as it was is not let go: its edges would be missed meanwhile.
-        if new.hasDriver && new.source == old?.source {
+        if new.hasDriver && new.source == old.source {
             report.done.append("device \(id) has other limits")
             return
         }
@@ -153,6 +157,14 @@ extension Gateway {
             report.failures.append("broker \(name): the old connection cannot be stopped: \(error)")
         }
     }
+}
+
+/// How a reload ended.
+private struct ReloadReport {
+    /// What was done, a line each.
+    var done: [String] = []
+    /// What could not be done, a line each; the rest was.
+    var failures: [String] = []
 }
 
 extension GatewayConfiguration {
