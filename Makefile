@@ -65,7 +65,7 @@ lint:
 # One test at a time: those that wait for real programs share two cores with those that compute.
 test: lab lint
 	$(SWIFT) build -j $(JOBS) --build-tests
-	Tests/Lab/check-gpiod2.sh
+	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" Tests/Lab/check-gpiod2.sh
 	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" $(SWIFT) test --skip-build --no-parallel
 
 format:
