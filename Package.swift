@@ -100,7 +100,7 @@ let package = Package(
         program(
             "covey",
             [
-                "CCovey", "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog",
+                "ControlAPI", "Environment", "Gateway", "GatewayCore", "Model", "Posix", "RingLog",
                 "TOMLConfiguration", argumentParser, logging,
             ]
                 + lifecycle + nio),

@@ -12,6 +12,10 @@ void covey_share_one_heap(void) {
     mallopt(M_ARENA_MAX, 1);
 }
 
+void covey_trim_heap(void) {
+    malloc_trim(0);
+}
+
 /// Whether the loader has written into the code itself, so that the file does not say what is there.
 static bool has_text_relocations(const struct dl_phdr_info *object) {
     for (int i = 0; i < object->dlpi_phnum; i++) {

@@ -34,6 +34,7 @@ struct Housekeeper: Sendable {
                 lastSnapshot = clock.now
                 await saveSnapshot()
                 await tellOverdueRejections()
+                ProcessMemory.trimHeap()
             }
         }
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
-import CCovey
 import Gateway
 import Glibc
+import Posix
 
 /// The program. `covey run` is the daemon; every other verb asks one, or looks at files.
 struct Covey: AsyncParsableCommand {
@@ -26,7 +26,7 @@ let programVersion = Gateway.version
 enum Program {
     static func main() async {
         // Before any other thread takes memory.
-        covey_share_one_heap()
+        ProcessMemory.shareOneHeap()
         do {
             if let complaint = VerbSlip.complaint(Array(CommandLine.arguments.dropFirst())) {
                 throw Failure(.wrongCall, complaint)

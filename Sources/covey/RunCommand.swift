@@ -1,8 +1,8 @@
 import ArgumentParser
-import CCovey
 import Gateway
 import Glibc
 import Logging
+import Posix
 import ServiceLifecycle
 import TOMLConfiguration
 import UnixSignals
@@ -45,7 +45,7 @@ struct RunCommand: AsyncParsableCommand {
                 configuration: .init(services: [service], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
             let settling = Task {
                 try await Task.sleep(for: Self.settlingTime)
-                covey_drop_code_pages()
+                ProcessMemory.dropCodePages()
             }
             defer { settling.cancel() }
             try await group.run()
