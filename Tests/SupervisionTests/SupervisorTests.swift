@@ -192,6 +192,8 @@ struct SupervisorTests {
         #expect(!contexts.withLock { $0 }[0].isCancelled)
         clock.advance(by: .seconds(9))
         await log.first { $0.kind == .stuck(silence: .seconds(10)) }
+        // It ends within its grace; time must not move before that is known.
+        await log.first { if case .restarting = $0.kind { true } else { false } }
         await clock.sleeper(until: start.advanced(by: .seconds(20)))
         #expect(contexts.withLock { $0 }[0].isCancelled)
         clock.advance(by: .seconds(1))
