@@ -15,7 +15,7 @@ package struct GatewayCore: Sendable {
         /// How long state that changed alone (upload progress, counters) may wait for readings to ride with.
         package var stateWindow: Duration = .seconds(5)
         /// A sink's account is written when so many readings came to an end there since …
-        package var accountReadings = 8192
+        package var accountReadings = 32_768
         /// … or so much time has passed. A start reads again what came between.
         package var accountWindow: Duration = .seconds(60)
         /// Counts of streams that only got readings are written when so many were stored since …
