@@ -7,18 +7,19 @@ struct SubscriptionMemory: Sendable {
     let store: any KeyValueStore
     let logger: Logger
 
+    /// Filters of earlier configurations that are remembered, beside as many as there are now.
+    private static let spare = 64
+
     /// Remembers that `filters` are asked for from now on, and returns what may have been asked for before.
     func exchange(_ broker: String, for filters: [String]) async -> [String] {
         let key = "filters/" + broker
         do {
             let known =
                 try await store.text(for: key, in: .identity).map { $0.split(separator: "\n").map(String.init) } ?? []
+            // The old ones stay: the broker may be away each time when it should hear that they are not wanted. Beyond some they go.
             let all = Set(known).union(filters).sorted()
-            if Set(known) != Set(filters) {
-                // The old ones are kept for one change more: the broker may be away when it should hear that they are not wanted.
-                try await store.put(
-                    text: Self.text(all.count > 2 * filters.count + 64 ? filters : all), for: key, in: .identity)
-            }
+            let kept = all.count > 2 * filters.count + Self.spare ? filters : all
+            if kept != known { try await store.put(text: Self.text(kept), for: key, in: .identity) }
             return known
         } catch {
             logger.warning("broker \(broker): what was subscribed to before is not known: \(error.message)")
