@@ -59,7 +59,7 @@ package final class RunningGateway {
 
     package func usage() throws -> Usage { try Usage(of: process.processID) }
 
-    package func status() throws -> GatewayStatus {
+    package func status() throws -> Status {
         let command = "\(program) status --json --socket \(socket)"
         guard let pipe = popen(command, "r") else { throw ChildFailure(description: "\(command) cannot be started") }
         defer { _ = pclose(pipe) }
@@ -69,7 +69,7 @@ package final class RunningGateway {
             text.append(contentsOf: buffer[..<count])
         }
         do {
-            return try JSONDecoder().decode(GatewayStatus.self, from: text)
+            return try JSONDecoder().decode(Status.self, from: text)
         } catch {
             throw ChildFailure(description: "\(command) answers \(String(decoding: text.prefix(200), as: UTF8.self))")
         }
@@ -80,56 +80,4 @@ package final class RunningGateway {
         _ = await process.terminate()
         Files.remove(folder)
     }
-}
-
-/// What `covey status --json` says, as far as benchmarks ask.
-package struct GatewayStatus: Decodable, Sendable {
-    package struct Ledger: Decodable, Sendable {
-        package let received: Int
-        package let waiting: Int
-        package let stored: Int
-        package let duplicate: Int
-        package let rejected: [String: Int]
-        package let dropped: [String: Int]
-        package let balanced: Bool
-
-        /// The first equation.
-        package var balances: Bool {
-            received == waiting + stored + duplicate + rejected.values.reduce(0, +) + dropped.values.reduce(0, +)
-        }
-    }
-
-    package struct Upload: Decodable, Sendable {
-        package let stored: Int
-        package let uploaded: Int
-        package let pending: Int
-        package let refused: Int
-        package let evicted: [String: Int]
-        package let damaged: Int
-
-        /// The second equation.
-        package var balances: Bool {
-            stored == uploaded + pending + refused + evicted.values.reduce(0, +) + damaged
-        }
-    }
-
-    package struct Ring: Decodable, Sendable {
-        private enum CodingKeys: String, CodingKey {
-            case bytesWritten = "bytes_written"
-            case commits, free, hot, cold, readings
-        }
-
-        package let bytesWritten: Int
-        package let commits: Int
-        package let free: Int
-        package let hot: Int
-        package let cold: Int
-        package let readings: Int
-    }
-
-    package let health: String
-    package let reasons: [String]
-    package let ledger: Ledger
-    package let uploads: [Upload]
-    package let ring: Ring
 }

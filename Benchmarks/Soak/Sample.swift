@@ -1,4 +1,5 @@
 import BenchmarkKit
+import TestKit
 
 /// One minute of a soak.
 struct Sample {
@@ -28,13 +29,13 @@ struct Meter {
     private var stored: Int
     private var at: Double
 
-    init(usage: Usage, status: GatewayStatus, at moment: Double) {
+    init(usage: Usage, status: Status, at moment: Double) {
         self.usage = usage
         stored = status.ledger.stored
         at = moment
     }
 
-    mutating func sample(usage now: Usage, status: GatewayStatus, latencies: [Double], at moment: Double) -> Sample {
+    mutating func sample(usage now: Usage, status: Status, latencies: [Double], at moment: Double) -> Sample {
         defer {
             usage = now
             stored = status.ledger.stored
@@ -45,11 +46,11 @@ struct Meter {
             cpu: (now.cpu - usage.cpu) / (moment - at) * 100,
             rate: Double(status.ledger.stored - stored) / (moment - at),
             latency: latencies.isEmpty ? nil : Spread(latencies),
-            pending: status.uploads.reduce(0) { $0 + $1.pending }, isBalanced: status.isBalanced)
+            pending: status.ledger.pending, isBalanced: status.isBalanced)
     }
 }
 
-extension GatewayStatus {
+extension Status {
     /// Both equations.
-    var isBalanced: Bool { ledger.balanced && ledger.balances && uploads.allSatisfy(\.balances) }
+    var isBalanced: Bool { ledger.balanced && ledger.balances }
 }

@@ -99,11 +99,11 @@ struct Soak {
     }
 
     /// Waits until nothing waits and everything is uploaded, for so long that a back-off can end.
-    private func rest(_ gateway: RunningGateway, acknowledged: Int) async throws -> GatewayStatus {
+    private func rest(_ gateway: RunningGateway, acknowledged: Int) async throws -> Status {
         let deadline = monotonicSeconds() + 180
         while true {
             let status = try gateway.status()
-            let isAtRest = status.ledger.waiting == 0 && status.uploads.allSatisfy { $0.pending == 0 }
+            let isAtRest = status.ledger.waiting == 0 && status.ledger.pending == 0
             // What the broker has acknowledged it brings, sooner or later.
             if isAtRest && status.ledger.stored >= acknowledged || monotonicSeconds() > deadline { return status }
             try await Task.sleep(for: .milliseconds(500))

@@ -4,7 +4,7 @@ import TestKit
 /// What a soak has shown.
 struct Verdict {
     let samples: [Sample]
-    let status: GatewayStatus
+    let status: Status
     let fleet: Fleet
     let tally: Tally
     let receiver: ReceiverSnapshot
@@ -43,13 +43,13 @@ struct Verdict {
 
     private var ledger: (Bool, String) {
         let isAlwaysBalanced = samples.allSatisfy(\.isBalanced) && status.isBalanced
-        let isAtRest = status.ledger.waiting == 0 && status.uploads.allSatisfy { $0.pending == 0 }
+        let isAtRest = status.ledger.waiting == 0 && status.ledger.pending == 0
         let lost = status.ledger.dropped.values.reduce(0, +) + status.ledger.rejected.values.reduce(0, +)
         return (
             isAlwaysBalanced && isAtRest && lost == 0,
             "both equations \(isAlwaysBalanced ? "hold" : "DO NOT HOLD"); \(status.ledger.stored) stored, "
                 + "\(status.ledger.duplicate) redelivered, \(lost) lost, \(status.ledger.waiting) waiting, "
-                + "\(status.uploads.reduce(0) { $0 + $1.pending }) pending"
+                + "\(status.ledger.pending) pending"
         )
     }
 

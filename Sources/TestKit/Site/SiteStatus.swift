@@ -1,4 +1,4 @@
-/// The members of `covey status --json` that these tests look at.
+/// The members of `covey status --json` that tests and benchmarks look at.
 package struct Status: Decodable, Sendable {
     package struct Ledger: Decodable, Sendable {
         package struct Sink: Decodable, Sendable {
@@ -22,6 +22,11 @@ package struct Status: Decodable, Sendable {
         package let dropped: [String: Int]
         package let sinks: [String: Sink]
         package let streams: [Stream]
+        /// The gateway's own word.
+        package let balanced: Bool
+
+        /// Readings that a sink still has to get, of all sinks.
+        package var pending: Int { sinks.values.reduce(0) { $0 + $1.pending } }
 
         package struct Stream: Decodable, Sendable {
             package let device: String
@@ -72,10 +77,12 @@ package struct Status: Decodable, Sendable {
 
         private enum CodingKeys: String, CodingKey {
             case segments, retired
+            case bytesWritten = "bytes_written"
             case retiredSegments = "retired_segments"
         }
 
         package let segments: Int
+        package let bytesWritten: Int
         package let retired: Int
         package let retiredSegments: [Retired]
     }
