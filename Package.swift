@@ -67,6 +67,9 @@ let package = Package(
         // Floor 2: pure codecs and state machines
         floor("LogFormat", ["CCovey", "Model"]),
         floor("SupervisionCore", ["Environment", "Model"]),
+        floor("Membership", ["Environment", "Model"]),
+        floor("GossipState", ["Environment", "Model"]),
+        floor("Replication", ["Environment", "Model"]),
 
         // Floor 3: what decides, and the shells that need no machine
         floor("Supervision", ["Environment", "Model", "SupervisionCore", "Threads"]),
@@ -75,7 +78,11 @@ let package = Package(
         floor("PrometheusMetrics", [metrics]),
         floor("Devices", ["Environment", "Model"]),
         floor("Sinks", ["Environment", "Model"]),
-        floor("GatewayCore", ["Environment", "LogFormat", "Model", "RingLog", "Sinks"]),
+        floor(
+            "GatewayCore",
+            [
+                "Environment", "GossipState", "LogFormat", "Membership", "Model", "Replication", "RingLog", "Sinks",
+            ]),
 
         // Floor 4: the machine
         floor("Posix", ["CCovey", "Environment", "Model"]),
@@ -108,6 +115,13 @@ let package = Package(
 
         // Beside the house
         floor(
+            "Simulator",
+            [
+                "Environment", "GatewayCore", "GossipState", "LogFormat", "Membership", "Model", "Replication",
+                "RingLog", "Sinks",
+            ]),
+        program("covey-sim", ["Simulator", argumentParser]),
+        floor(
             "TestKit",
             ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", "Threads", nioSSL] + nio),
         .target(
@@ -131,11 +145,16 @@ let package = Package(
         tests("LogFormatTests", ["Environment", "LogFormat", "Model"]),
         tests("SupervisionCoreTests", ["Environment", "Model", "SupervisionCore"]),
         tests("SupervisionTests", ["Environment", "Model", "Supervision", "SupervisionCore", "TestKit", "Threads"]),
-        tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "TestKit"]),
+        tests("MembershipTests", ["Environment", "Membership", "Model"]),
+        tests("GossipStateTests", ["Environment", "GossipState", "Model"]),
+        tests("ReplicationTests", ["Environment", "Model", "Replication"]),
+        tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "Simulator"]),
         tests("KeyValueTests", ["KeyValue", "TestKit"]),
         tests("DevicesTests", ["Devices", "Environment", "Model"]),
         tests("SinksTests", ["Environment", "Model", "Sinks"]),
-        tests("GatewayCoreTests", ["Environment", "GatewayCore", "LogFormat", "Model", "RingLog", "Sinks", "TestKit"]),
+        tests(
+            "GatewayCoreTests", ["Environment", "GatewayCore", "LogFormat", "Model", "RingLog", "Simulator", "Sinks"]),
+        tests("SimulatorTests", ["Environment", "Model", "Simulator"]),
         tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),

@@ -3,7 +3,7 @@ import LogFormat
 import Model
 import RingLog
 import Sinks
-import TestKit
+import Simulator
 import Testing
 
 @testable import GatewayCore

@@ -1,6 +1,6 @@
 import Environment
 import Model
-import TestKit
+import Simulator
 import Testing
 
 @testable import GatewayCore

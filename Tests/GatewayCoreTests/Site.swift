@@ -3,7 +3,7 @@ import LogFormat
 import Model
 import RingLog
 import Sinks
-import TestKit
+import Simulator
 
 @testable import GatewayCore
 

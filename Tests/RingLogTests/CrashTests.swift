@@ -1,7 +1,7 @@
 import Environment
 import LogFormat
 import Model
-import TestKit
+import Simulator
 import Testing
 
 @testable import RingLog

@@ -2,7 +2,7 @@ import Environment
 import LogFormat
 import Model
 import RingLog
-import TestKit
+import Simulator
 import Testing
 
 /// Everything that can be found wrong at a start: named, set aside, and the rest served.

@@ -2,7 +2,7 @@ import Environment
 import LogFormat
 import Model
 import RingLog
-import TestKit
+import Simulator
 import Testing
 
 /// Small rings, so that tests reach every corner: 64 KiB segments with blocks of up to 16 KiB.

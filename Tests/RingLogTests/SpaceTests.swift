@@ -2,7 +2,7 @@ import Environment
 import LogFormat
 import Model
 import RingLog
-import TestKit
+import Simulator
 import Testing
 
 struct SpaceTests {

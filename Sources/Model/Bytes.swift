@@ -1,5 +1,3 @@
-import Model
-
 /// Why stored bytes could not be understood. Decoding arbitrary bytes ends in a value or in this, never in a trap.
 package enum FormatError: Error, Hashable, Sendable {
     /// The bytes end before the value does.
@@ -9,28 +7,28 @@ package enum FormatError: Error, Hashable, Sendable {
 }
 
 /// Reads little-endian integers, variable-length integers and text out of a part of an array.
-struct ByteReader {
-    private let bytes: [UInt8]
-    private(set) var position: Int
-    let end: Int
+package struct ByteReader {
+    @usableFromInline let bytes: [UInt8]
+    @usableFromInline package internal(set) var position: Int
+    package let end: Int
 
     /// The range is cut to what the array holds.
-    init(_ bytes: [UInt8], _ range: Range<Int>) {
+    @inlinable package init(_ bytes: [UInt8], _ range: Range<Int>) {
         self.bytes = bytes
         end = min(max(range.upperBound, 0), bytes.count)
         position = min(max(range.lowerBound, 0), end)
     }
 
-    var isAtEnd: Bool { position >= end }
+    @inlinable package var isAtEnd: Bool { position >= end }
 
-    mutating func byte() throws(FormatError) -> UInt8 {
+    @inlinable package mutating func byte() throws(FormatError) -> UInt8 {
         guard position < end else { throw .truncated }
         defer { position += 1 }
         return bytes[position]
     }
 
     /// Up to 10 bytes, low groups first.
-    mutating func varint() throws(FormatError) -> UInt64 {
+    @inlinable package mutating func varint() throws(FormatError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while position < end {
@@ -46,16 +44,16 @@ struct ByteReader {
     }
 
     /// A signed integer whose small magnitudes are short.
-    mutating func signed() throws(FormatError) -> Int64 { try varint().unzigzagged }
+    @inlinable package mutating func signed() throws(FormatError) -> Int64 { try varint().unzigzagged }
 
     /// A variable-length integer of at most `limit`.
-    mutating func count(limit: Int, _ field: String) throws(FormatError) -> Int {
+    @inlinable package mutating func count(limit: Int, _ field: String) throws(FormatError) -> Int {
         let value = try varint()
         guard value <= UInt64(limit) else { throw .invalid(field) }
         return Int(value)
     }
 
-    mutating func fixed<Number: FixedWidthInteger & UnsignedInteger>(_: Number.Type) throws(FormatError) -> Number {
+    @inlinable package mutating func fixed<Number: FixedWidthInteger & UnsignedInteger>(_: Number.Type) throws(FormatError) -> Number {
         let width = Number.bitWidth / 8
         guard end - position >= width else { throw .truncated }
         var value: Number = 0
@@ -66,14 +64,14 @@ struct ByteReader {
         return value
     }
 
-    mutating func blob(limit: Int, _ field: String) throws(FormatError) -> [UInt8] {
+    @inlinable package mutating func blob(limit: Int, _ field: String) throws(FormatError) -> [UInt8] {
         let count = try count(limit: limit, field)
         guard end - position >= count else { throw .truncated }
         defer { position += count }
         return Array(bytes[position..<position + count])
     }
 
-    mutating func text(limit: Int, _ field: String) throws(FormatError) -> String {
+    @inlinable package mutating func text(limit: Int, _ field: String) throws(FormatError) -> String {
         let count = try count(limit: limit, field)
         guard end - position >= count else { throw .truncated }
         defer { position += count }
@@ -84,7 +82,7 @@ struct ByteReader {
     }
 
     /// A part of `count` bytes with a reader of its own.
-    mutating func part(_ count: Int) throws(FormatError) -> ByteReader {
+    @inlinable package mutating func part(_ count: Int) throws(FormatError) -> ByteReader {
         guard count <= end - position else { throw .truncated }
         defer { position += count }
         return ByteReader(bytes, position..<position + count)
@@ -92,16 +90,16 @@ struct ByteReader {
 }
 
 extension UInt64 {
-    var unzigzagged: Int64 { Int64(bitPattern: self >> 1) ^ -Int64(bitPattern: self & 1) }
+    @inlinable package var unzigzagged: Int64 { Int64(bitPattern: self >> 1) ^ -Int64(bitPattern: self & 1) }
 }
 
 extension Int64 {
     /// 0, -1, 1, -2 … become 0, 1, 2, 3 …
-    var zigzagged: UInt64 { UInt64(bitPattern: (self << 1) ^ (self >> 63)) }
+    @inlinable package var zigzagged: UInt64 { UInt64(bitPattern: (self << 1) ^ (self >> 63)) }
 }
 
 extension Array where Element == UInt8 {
-    mutating func append(varint value: UInt64) {
+    @inlinable package mutating func append(varint value: UInt64) {
         var rest = value
         while rest >= 0x80 {
             append(UInt8(truncatingIfNeeded: rest) | 0x80)
@@ -110,26 +108,26 @@ extension Array where Element == UInt8 {
         append(UInt8(truncatingIfNeeded: rest))
     }
 
-    mutating func append(signed value: Int64) { append(varint: value.zigzagged) }
+    @inlinable package mutating func append(signed value: Int64) { append(varint: value.zigzagged) }
 
-    mutating func append(fixed value: some FixedWidthInteger & UnsignedInteger) {
+    @inlinable package mutating func append(fixed value: some FixedWidthInteger & UnsignedInteger) {
         for shift in stride(from: 0, to: value.bitWidth, by: 8) {
             append(UInt8(truncatingIfNeeded: value >> shift))
         }
     }
 
-    mutating func append(text: String) {
+    @inlinable package mutating func append(text: String) {
         append(varint: UInt64(text.utf8.count))
         append(contentsOf: text.utf8)
     }
 
-    mutating func append(blob: [UInt8]) {
+    @inlinable package mutating func append(blob: [UInt8]) {
         append(varint: UInt64(blob.count))
         append(contentsOf: blob)
     }
 
     /// Overwrites the bytes from `position` on; they must exist.
-    mutating func put(fixed value: some FixedWidthInteger & UnsignedInteger, at position: Int) {
+    @inlinable package mutating func put(fixed value: some FixedWidthInteger & UnsignedInteger, at position: Int) {
         for index in 0..<value.bitWidth / 8 {
             self[position + index] = UInt8(truncatingIfNeeded: value >> (index * 8))
         }

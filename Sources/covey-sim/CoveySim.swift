@@ -1,0 +1,5 @@
+import ArgumentParser
+import Simulator
+
+@main
+struct CoveySim: ParsableCommand {}
