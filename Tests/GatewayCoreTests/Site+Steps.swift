@@ -71,6 +71,7 @@ extension Site {
             case .wake(let moment):
                 heap.removeAll { if case .tick = $0.action { true } else { false } }
                 at(max(moment.nanoseconds, time), .tick)
+            case .datagram, .frame, .work: fail("a gateway alone speaks to nobody", "it did")
             case .report(let report): note(2, UInt64(report.text.utf8.count))
             }
         }
