@@ -145,6 +145,8 @@ extension GatewayCore {
             case .durableAgain:
                 isMemoryOnly = false
                 directives.append(.report(Report(.notice, "the disk takes readings again")))
+            // Nothing is stored of others' logs yet.
+            case .copied: break
             case .evicted(let log, let range, let isPending):
                 let gap = Gap(log: log, range: range, reason: isPending ? .evicted : .uploaded)
                 lose(gap, now: now, &directives)

@@ -19,8 +19,13 @@ package struct RingStatistics: Hashable, Sendable {
     package var damaged = 0
     package var evictedPending = 0
     package var evictedUploaded = 0
-    /// Readings on this disk now.
+    /// Copies of other logs, stored and given up since the start; the counts above are of own readings alone, but for damage and merging.
+    package var copiesStored = 0
+    package var evictedCopies = 0
+    /// Readings on this disk now, copies included.
     package var readingsHeld = 0
+    /// Those of them that are copies of other logs.
+    package var copiesHeld = 0
     /// Bytes that the blocks with readings take, per reading; 0 where none is held.
     package var bytesHeldPerReading = 0.0
     /// Blocks in the index.
@@ -53,9 +58,12 @@ extension RingLog {
         all.damaged = counters.damaged
         all.evictedPending = counters.evictedPending
         all.evictedUploaded = counters.evictedUploaded
+        all.copiesStored = counters.copiesStored
+        all.evictedCopies = counters.evictedCopies
         var bytes = 0
         for log in logOrder {
             var last: (UInt16, UInt16)?
+            if indexes[log]?.origin != .own { all.copiesHeld += indexes[log]?.ranges.count ?? 0 }
             for entry in indexes[log]?.entries ?? [] {
                 all.readingsHeld += Int(entry.count)
                 all.oldest = min(all.oldest ?? Milliseconds(.max), Milliseconds(entry.earliest))
