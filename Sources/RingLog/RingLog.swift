@@ -227,3 +227,22 @@ extension RingLog {
     /// How to tell the time of any stamp, for use on other threads.
     package var clock: ClockTable { clocks }
 }
+
+extension RingLog {
+    /// Takes back what ``setReleased(_:upTo:)`` said of a copy, down to `offset`: what is left of it is needed again.
+    package mutating func takeBackRelease(_ log: LogID, to offset: Offset) {
+        guard let known = indexes[log], known.released > offset.rawValue else { return }
+        indexes[log]?.released = offset.rawValue
+        census = nil
+    }
+
+    /// Ends the log of this process; the next reading gets a log of a new id. `false` while readings of it are on their way to the disk.
+    package mutating func closeCurrentLog() -> Bool {
+        guard let log = currentLog, waiting.isEmpty, inFlight == nil else { return false }
+        indexes[log]?.isClosed = true
+        currentLog = nil
+        nextOffset = .zero
+        durableEnd = .zero
+        return true
+    }
+}
