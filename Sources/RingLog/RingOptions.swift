@@ -16,7 +16,8 @@ package struct RingOptions: Sendable {
     package var retention = Retention.dropOldest
     /// Bytes of RAM for readings that are not yet durable; beyond, ``RingLog/append(_:)`` refuses and sources must wait.
     package var pendingBytes = 16 << 20
-    /// The part of the ring, 0 to 1, that copies of other logs which are not released may take where own readings need the room.
+    /// The part, 0 to 1, of the segments that hold data which copies of other logs that are not released may take where own readings
+    /// need the room.
     package var copiesShare = 0.5
     /// Bytes of merged blocks or zero-fill that one commit carries beside its own block: keeps a commit short on slow flash.
     package var backgroundBytes = 256 << 10

@@ -86,13 +86,14 @@ package enum RingCapacity {
     /// Bytes of a merged block that one numeric reading is taken for: steady series at 1 Hz take 3 to 5, noisy ones 7.
     package static let bytesPerReading = 7.0
 
-    /// Hours until the first reading that is not uploaded would have to go, at `readingsPerSecond`. Segments that must be free or
-    /// take commits do not count.
+    /// Segments that must be free or take commits.
+    static let reservedSegments = 5
+
+    /// Hours until the first reading that is not uploaded would have to go, at `readingsPerSecond`.
     package static func hours(
         ringBytes: Int, readingsPerSecond: Double, geometry: Geometry = .standard
     ) -> Double {
-        let reserved = 5
-        let segments = ringBytes / geometry.segmentBytes - reserved
+        let segments = ringBytes / geometry.segmentBytes - reservedSegments
         guard segments > 0, readingsPerSecond > 0 else { return 0 }
         // Headers, footer and the rest of the last block take some hundredth of a segment.
         let usable = Double(segments * (geometry.segmentBytes - Geometry.headerBytes)) * 0.97

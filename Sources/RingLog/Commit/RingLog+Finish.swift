@@ -23,6 +23,7 @@ extension RingLog {
         health = Health()
         if plan.hasRolled { isBlank = false }
         counters.commits += 1
+        census = nil
         counters.bytesWritten += plan.bytes
         if let (unit, block) = plan.block, let segment = hot?.segment {
             for run in block.runs {

@@ -18,18 +18,18 @@ struct PendingCensus: Sendable {
 
     func holdsMostlyCopies(_ segment: Int) -> Bool { copies[segment] > 0 && copies[segment] >= own[segment] }
 
-    /// The part of the ring, 0 to 1, that copies take: of each segment as much as they are of what it holds pending.
+    /// The part that copies take of the segments that can hold what is pending: of each as much as they are of what it holds pending.
     var copiesPart: Double {
         var taken = 0.0
         for segment in own.indices where copies[segment] > 0 {
             taken += Double(copies[segment]) / Double(own[segment] + copies[segment])
         }
-        return taken / Double(own.count)
+        return taken / Double(max(own.count - RingCapacity.reservedSegments, 1))
     }
 }
 
 extension RingLog {
-    /// Walks over what is pending, and remembers it until a segment is opened or emptied, or something is released.
+    /// Walks over what is pending, and remembers it until that changes.
     mutating func pendingCensus() -> PendingCensus {
         if let census { return census }
         var counted = PendingCensus(segments: segments.count)
@@ -45,14 +45,25 @@ extension RingLog {
         return counted
     }
 
-    /// Whether copies may still come in: there is room, or they have less than their share.
+    /// Whether copies may still come in. The first row that applies decides.
+    ///
+    /// | retention  | room or something released | copies that are pending | copies    |
+    /// |------------|----------------------------|-------------------------|-----------|
+    /// | rejectNew  | the ring is full           | -                       | refused   |
+    /// | dropOldest | yes                        | -                       | come in   |
+    /// | any        | -                          | below their share       | come in   |
+    /// | any        | -                          | at it or above          | refused   |
+    ///
+    /// A ring that may drop nothing can never take room back from copies, so that they never get more than their share of it.
     mutating func hasRoomForCopies() -> Bool {
-        if options.retention == .rejectNew, isFull { return false }
-        guard usable + leavingCount <= 2 else { return true }
-        let census = pendingCensus()
-        // What is released makes room without loss.
-        let isReleased = segments.indices.contains { segments[$0].state == .sealed && !census.isPending($0) }
-        return isReleased || census.copiesPart < options.copiesShare
+        switch options.retention {
+        case .rejectNew: if isFull { return false }
+        case .dropOldest:
+            if usable + leavingCount > 2 { return true }
+            let census = pendingCensus()
+            if evictable.contains(where: { !census.isPending($0) }) { return true }
+        }
+        return pendingCensus().copiesPart < options.copiesShare
     }
 
     /// Whether this ring holds, or lately held, logs that it did not mint.

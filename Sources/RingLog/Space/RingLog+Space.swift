@@ -87,12 +87,7 @@ extension RingLog {
     /// The last two rows count with ``RingOptions/Retention/dropOldest`` alone. ``store(_:first:readings:anchors:)`` refuses copies
     /// beyond their share once there is no room, so that where both lie mixed in all segments own readings keep their part as well.
     private mutating func victim() -> Int? {
-        let kept = keptFrom
-        let candidates = segments.indices.filter { index in
-            let segment = segments[index]
-            return segment.state == .sealed && segment.held > 0 && index != background.source
-                && (segment.kind == .cold || segment.generation < kept)
-        }
+        let candidates = evictable
         let census = pendingCensus()
         func older(_ left: Int, _ right: Int) -> Bool {
             let (one, other) = (segments[left], segments[right])
@@ -107,6 +102,16 @@ extension RingLog {
             return copies
         }
         return candidates.min(by: older)
+    }
+
+    /// Segments that hold something and may be emptied.
+    var evictable: [Int] {
+        let kept = keptFrom
+        return segments.indices.filter { index in
+            let segment = segments[index]
+            return segment.state == .sealed && segment.held > 0 && index != background.source
+                && (segment.kind == .cold || segment.generation < kept)
+        }
     }
 
     private mutating func evict(_ segment: Int) {
@@ -157,6 +162,7 @@ extension RingLog {
                     .damaged(log: found.log, range: Offset(part.first)..<Offset(part.end), reason: found.reason))
             }
         }
+        census = nil
         freeEmpty()
         return takeEvents()
     }
