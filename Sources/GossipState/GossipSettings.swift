@@ -27,7 +27,8 @@ package enum GossipLimits {
 
 /// Bounds and paces of one member's ``GossipState``; members may differ in them.
 package struct GossipSettings: Sendable {
-    /// Entries of one writer in one space, tombstones included: 64 B of bookkeeping each; a gateway has some hundred logs and devices.
+    /// Entries of one writer in one space, tombstones included: 64 B of bookkeeping each; a gateway has some hundred
+    /// logs and devices.
     package var entriesPerSpace = 1024
     /// Keys, bodies and 64 B of bookkeeping of all entries: a board with 64 MiB of memory can spare it.
     package var mostBytes = 8 << 20
@@ -37,12 +38,11 @@ package struct GossipSettings: Sendable {
     package var mostPeers = 1024
     /// How long a dead entry is kept so that members that were away hear of its end; who stays away longer is reset.
     package var collectAfter: Duration = .seconds(3600)
-    /// How far ahead of our wall clock a remote timestamp may be before our clock does not follow it: what unsynced boards drift in weeks.
+    /// How far ahead of our wall clock a remote timestamp may be before our clock does not follow it: what unsynced
+    /// boards drift in weeks.
     package var mostSkew: Duration = .seconds(60)
-    /// Between two exchanges with one peer that brought nothing; stretched with the number of members.
+    /// Between two exchanges with one peer; stretched with the number of members, doubled while they bring nothing.
     package var exchangeEvery: Duration = .seconds(10)
-    /// Between two exchanges with one peer of which the last brought something.
-    package var exchangeAgain: Duration = .seconds(1)
     /// After this an exchange without an answer counts as lost.
     package var exchangeTimeout: Duration = .seconds(3)
     /// Datagrams of deltas per answer; a larger gap takes one frame.

@@ -2,7 +2,8 @@
 import Environment
 import Model
 
-/// Anti-entropy: a root on every ping; where roots differ, sums by bucket (left out while one page holds all), pages of versions, deltas.
+/// Anti-entropy: a root on every ping; where roots differ, sums by bucket (left out while one page holds all), pages of
+/// versions, deltas.
 extension GossipState {
     mutating func hear(
         _ bytes: [UInt8], from node: NodeID, _ now: MonotonicInstant, _ directives: inout [GossipDirective]
@@ -40,9 +41,10 @@ extension GossipState {
         }
     }
 
-    /// No exchange with that peer for a while, longer while they bring nothing: an answer that brings something shortens it.
+    /// No exchange with that peer for a while, twice as long while they bring nothing, as when pushes bring it all or
+    /// there is no room.
     private mutating func pace(_ peer: Int, _ now: MonotonicInstant) {
-        let wait = settings.exchangeEvery * (max(1, bits / 2) << min(peers[peer].fruitless, 3))
+        let wait = settings.exchangeEvery * (max(1, bits / 2) << min(peers[peer].fruitless, 1))
         peers[peer].nextExchange = now.advanced(by: wait)
         peers[peer].fruitless += 1
     }
@@ -102,7 +104,7 @@ extension GossipState {
         let lines = lines.filter { tags.contains($0.writer.tag) }.sorted { $0.writer.tag < $1.writer.tag }
         var wants: [Known] = []
         for line in lines {
-            guard let index = admit(line.writer, mayBeEmpty: line.version > 0, now, &directives) else { continue }
+            guard let index = admit(line.writer, holdsEntries: line.version > 0, now, &directives) else { continue }
             let record = store.writers[index]
             let lacksCollection =
                 record.collected < line.collected && (record.id.isShared || record.version < line.collected)
@@ -111,7 +113,8 @@ extension GossipState {
         }
         let needs = needs(of: lines, tags)
         let node = peers[peer].node
-        send(needs, wants.isEmpty ? .answers : [], to: node, &directives)
+        if wants.isEmpty { peers[peer].inFlightUntil = nil }
+        if wants.isEmpty || !needs.isEmpty { send(needs, .answers, to: node, &directives) }
         for part in parts(wants) { directives.append(.datagram(GossipWire.encode(.wants(life, part)), to: node)) }
     }
 
@@ -163,11 +166,11 @@ extension GossipState {
         return parts
     }
 
-    /// Sends deltas: a few datagrams, or one frame where they would not do. Without needs just the answer's end.
+    /// Sends deltas: a few datagrams, or one frame where they would not do. Without needs just the word that there is
+    /// none.
     func send(
         _ needs: [StateStore.Need], _ flags: DeltaFlags, to node: NodeID, _ directives: inout [GossipDirective]
     ) {
-        if needs.isEmpty, flags.isEmpty { return }
         let limit = settings.deltaDatagrams * (GossipLimits.datagramBytes / 2)
         var cost = 0
         for need in needs where cost <= limit { cost += store.cost(need, limit: limit) }
@@ -178,7 +181,8 @@ extension GossipState {
         }
     }
 
-    /// Messages of at most `most` bytes with all needs, or with one frame of them. `nil` where an entry fits no datagram.
+    /// Messages of at most `most` bytes with all needs, or with one frame of them. `nil` where an entry fits no
+    /// datagram.
     private func deltas(_ needs: [StateStore.Need], _ flags: DeltaFlags, most: Int) -> [[UInt8]]? {
         let room = most - GossipWire.messageHeaderBytes
         var messages: [[UInt8]] = []
@@ -196,7 +200,7 @@ extension GossipState {
             if most == GossipLimits.frameBytes {
                 return [GossipWire.delta(life, flags.union(.hasMore), sections: sections)]
             }
-            messages.append(GossipWire.delta(life, flags.subtracting(.answers), sections: sections))
+            messages.append(GossipWire.delta(life, flags, sections: sections))
             sections = []
         }
         messages.append(GossipWire.delta(life, flags, sections: sections))

@@ -4,17 +4,18 @@ import Model
 
 /// Whose streams are here: those of the newest life of each known node, and shared ones of all.
 extension GossipState {
-    /// The record of a writer that a peer speaks of. `nil` where its stream is over, or its node forgotten, or there are too many.
+    /// The record of a writer that a peer speaks of. `nil` where its stream is over, or its node forgotten, or there
+    /// are too many.
     ///
-    /// - Parameter mayBeEmpty: whether a shared stream is taken in that is not here yet; an empty one of a forgotten node is not.
+    /// - Parameter holdsEntries: an empty shared stream of a forgotten node is not taken in.
     mutating func admit(
-        _ writer: WriterID, mayBeEmpty: Bool, _ now: MonotonicInstant, _ directives: inout [GossipDirective]
+        _ writer: WriterID, holdsEntries: Bool, _ now: MonotonicInstant, _ directives: inout [GossipDirective]
     ) -> Int? {
         let (index, isThere) = store.find(writer)
         if isThere { return index }
         let isGone = contains(gone, writer.node)
         if writer.isShared {
-            if writer == shared || isGone && !mayBeEmpty { return nil }
+            if writer == shared || isGone && !holdsEntries { return nil }
         } else if writer.node == node {
             rise(above: writer.life, now)
             return nil
@@ -48,8 +49,9 @@ extension GossipState {
         for place in changes { directives.append(changed(place, writer.node)) }
     }
 
-    /// Members remember a later life of this node than this one: its disk was lost, or is an old image. This life takes a higher incarnation
-    /// and says all anew. At most every 5 s: were there two of this node, they would chase each other until membership parts them.
+    /// Members remember a later life of this node than this one: its disk was lost, or is an old image. This life takes
+    /// a higher incarnation and says all anew. At most every 5 s: were there two of this node, they would chase each
+    /// other until membership parts them.
     private mutating func rise(above other: Life, _ now: MonotonicInstant) {
         guard life < other, other.incarnation.rawValue < .max else { return }
         if let lastRise, now < lastRise.advanced(by: .seconds(5)) { return }

@@ -2,7 +2,8 @@
 package import Model
 
 extension GossipState {
-    /// The value of a register; in a single-writer space, this node's own. `nil` where there is none, or the kind is another.
+    /// The value of a register; in a single-writer space, this node's own. `nil` where there is none, or the kind is
+    /// another.
     package func value(_ name: StateName) -> [UInt8]? {
         if store.model(name.space.rawValue)?.isSingleWriter == true { return own(node, name) }
         guard case .bytes(let value) = read(name) else { return nil }

@@ -4,10 +4,12 @@ import Model
 
 /// News travels by pushes: at once to those that the owner names, and in rounds to a few random members.
 extension GossipState {
-    /// Sends what this process wrote and the peer is not known to have, in one message that asks for an acknowledgement.
+    /// Sends what this process wrote and the peer is not known to have, in one message that asks for an
+    /// acknowledgement.
     mutating func push(to node: NodeID, _ now: MonotonicInstant, _ directives: inout [GossipDirective]) {
         guard node != self.node, let peer = openPeer(node) else { return }
-        // What is on its way is not sent again before its acknowledgement had time to come, the longer the more often it did not.
+        // What is on its way is not sent again before its acknowledgement had time to come, the longer the more often
+        // it did not.
         let patience = settings.pushTimeout * (1 << min(peers[peer].pushTries, 5))
         let isWaiting = peers[peer].pushedAt.nanoseconds != .min && now < peers[peer].pushedAt.advanced(by: patience)
         var needs: [StateStore.Need] = []
@@ -18,7 +20,8 @@ extension GossipState {
             guard isThere else { continue }
             let base = isWaiting ? max(acknowledged, pushed) : acknowledged
             guard base < store.writers[index].version else { continue }
-            // What was collected of a shared stream is told by exchanges; here it would list the whole stream each time.
+            // What was collected of a shared stream is told by exchanges; here it would list the whole stream each
+            // time.
             let collected = writer.isShared && base > 0 ? store.writers[index].collected : 0
             if let need = store.need(index, version: base, collected: collected) { needs.append(need) }
         }

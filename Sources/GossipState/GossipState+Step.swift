@@ -90,7 +90,7 @@ extension GossipState {
         var isNews = false
         var shared: UInt64 = 0
         for section in sections {
-            guard let index = admit(section.writer, mayBeEmpty: !section.entries.isEmpty, now, &directives) else {
+            guard let index = admit(section.writer, holdsEntries: !section.entries.isEmpty, now, &directives) else {
                 continue
             }
             if merge(section, into: index, isFrame: isFrame, now, &directives) { isNews = true }
@@ -107,7 +107,6 @@ extension GossipState {
         peers[peer].inFlightUntil = nil
         guard isNews else { return }
         peers[peer].fruitless = 0
-        peers[peer].nextExchange = now.advanced(by: settings.exchangeAgain)
         if flags.contains(.hasMore) { exchange(with: peer, now, &directives) }
     }
 

@@ -3,7 +3,8 @@ package import Environment
 package import Model
 
 extension GossipState {
-    /// Writes a register, or this node's own in a single-writer space. Writing what stands there already in the latter changes nothing.
+    /// Writes a register, or this node's own in a single-writer space. Writing what stands there already in the latter
+    /// changes nothing.
     ///
     /// - Parameter wall: the wall clock where it is trusted: registers are ordered by it.
     package mutating func put(

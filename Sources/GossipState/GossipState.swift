@@ -10,15 +10,18 @@ package struct GossipState: Sendable {
     var clock: HybridClock
     /// This process' life; its incarnation rises where members remember a later one of this node.
     var life: Life
-    /// The streams of this process. The shared one keeps its name when the incarnation rises, as it is not superseded by anything.
+    /// The streams of this process. The shared one keeps its name when the incarnation rises, as it is not superseded
+    /// by anything.
     var own: WriterID
     let shared: WriterID
     var alive: [NodeID] = []
     var known: [NodeID] = []
-    /// Nodes that were known once, ascending; their single-writer entries are not taken in again until they are known again.
+    /// Nodes that were known once, ascending; their single-writer entries are not taken in again until they are known
+    /// again.
     var gone: [NodeID] = []
     var peers: [Peer] = []
-    /// The newest life that is known of each other node, as far as a single-writer stream of it is here. Never iterated over.
+    /// The newest life that is known of each other node, as far as a single-writer stream of it is here. Never iterated
+    /// over.
     var lives: [NodeID: Life] = [:]
     /// When the next writer that membership has not named may be taken for forgotten.
     var nextStranger: MonotonicInstant?
@@ -45,7 +48,8 @@ package struct GossipState: Sendable {
         _ = store.open(own, now: now)
     }
 
-    /// The root over all that is known, and how many streams that is: equal on two members that know the same. 9 to 11 B.
+    /// The root over all that is known, and how many streams that is: equal on two members that know the same. 9 to 11
+    /// B.
     package var passenger: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(11)
@@ -53,6 +57,9 @@ package struct GossipState: Sendable {
         bytes.append(varint: UInt64(store.writers.count))
         return bytes
     }
+
+    /// Of this process: as given, or higher where members remembered a later life of this node.
+    package var incarnation: Incarnation { life.incarnation }
 
     /// How many writes this process has made to single-writer spaces.
     package var version: UInt64 { store.writers[ownIndex].version }

@@ -98,7 +98,8 @@ package enum GossipDirective: Hashable, Sendable {
     case frame([UInt8], to: NodeID)
     /// Step `.tick` then. A later one replaces an earlier one.
     case wake(at: MonotonicInstant)
-    /// What is read under that name may have changed through a write of `writer`; also said for what this node itself wrote.
+    /// What is read under that name may have changed through a write of `writer`; also said for what this node itself
+    /// wrote.
     case changed(StateName, writer: NodeID)
     /// That node's single-writer entries were dropped, as no member knows it any more.
     case forgotten(NodeID)

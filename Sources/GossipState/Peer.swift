@@ -42,7 +42,8 @@ extension GossipState {
         return index
     }
 
-    /// Takes note of the life that a message comes from. `nil` where a later one of that node is known: the message is out of date.
+    /// Takes note of the life that a message comes from. `nil` where a later one of that node is known: the message is
+    /// out of date.
     mutating func greet(_ node: NodeID, _ life: Life) -> Int? {
         guard node != self.node, let index = openPeer(node) else { return nil }
         if let last = peers[index].life {

@@ -1,22 +1,27 @@
 // Pure.
 
-/// What a key space promises, in one type: how a write is made, which of two entries of one key gives way, how the key is read, and who
-/// judges what was seen. Dissemination carries entries without looking into them, so another model is another conformer.
+/// What a key space promises, in one type: how a write is made, which of two entries of one key gives way, how the key
+/// is read, and who judges what was seen. Dissemination carries entries without looking into them, so another model is
+/// another conformer.
 package protocol ConsistencyModel: Sendable {
     /// `eventual register` and the like.
     var name: String { get }
     /// `true`: each node has an entry of its own under a key, which ends with the node's life.
     var isSingleWriter: Bool { get }
-    /// The write that makes `change`, seeing the entries that stand under that key and element. `nil` where there is nothing to change.
+    /// The write that makes `change`, seeing the entries that stand under that key and element. `nil` where there is
+    /// nothing to change.
     func write(_ change: StateChange, over cells: [StateCell], by writer: WriterID, at time: () -> HybridTime)
         throws(GossipError) -> StateWrite?
-    /// Whether `cell` ends `other`, an entry of another writer under the same key and element. Must not depend on order of arrival.
+    /// Whether `cell` ends `other`, an entry of another writer under the same key and element. Must not depend on order
+    /// of arrival.
     func supersedes(_ cell: StateCell, _ other: StateCell) -> Bool
-    /// What a key holds, given its rows (one, or one for each element, ascending) with entries that stand and dead ones. `nil`: nothing.
+    /// What a key holds, given its rows (one, or one for each element, ascending) with entries that stand and dead
+    /// ones. `nil`: nothing.
     func read(_ rows: ArraySlice<StateRow>) -> StateValue?
     /// The timestamp that a body carries, for the clock.
     func time(of body: [UInt8]) -> HybridTime?
-    /// Writes of others that a dead entry speaks of: it is not collected before they are known, as it would then have been in vain.
+    /// Writes of others that a dead entry speaks of: it is not collected before they are known, as it would then have
+    /// been in vain.
     func awaited(by cell: StateCell) -> [Dot]
     var judge: any HistoryJudge { get }
 }

@@ -1,6 +1,7 @@
 // Pure.
 
-/// Judges histories of the eventual model: equal knowledge reads alike, nothing is read that nobody wrote, and in the end all agree.
+/// Judges histories of the eventual model: equal knowledge reads alike, nothing is read that nobody wrote, and in the
+/// end all agree.
 package struct EventualJudge: HistoryJudge {
     package init() {}
 

@@ -2,7 +2,8 @@
 package import Environment
 package import Model
 
-/// A moment that orders writes of all members: 48 bits of wall-clock milliseconds, 16 bits that count within one of them.
+/// A moment that orders writes of all members: 48 bits of wall-clock milliseconds, 16 bits that count within one of
+/// them.
 package struct HybridTime: Hashable, Comparable, Sendable {
     package let rawValue: UInt64
 
@@ -21,7 +22,8 @@ package struct HybridTime: Hashable, Comparable, Sendable {
     package var next: HybridTime { HybridTime(rawValue == .max ? .max : rawValue + 1) }
 }
 
-/// A hybrid logical clock of bounded skew: it follows remote clocks only up to `mostSkew` beyond our own wall, where that is known.
+/// A hybrid logical clock of bounded skew: it follows remote clocks only up to `mostSkew` beyond our own wall, where
+/// that is known.
 package struct HybridClock: Sendable {
     private let mostSkew: Int64
     private var last = HybridTime(0)
@@ -31,13 +33,15 @@ package struct HybridClock: Sendable {
         self.mostSkew = mostSkew.nanoseconds / 1_000_000
     }
 
-    /// Takes note of the wall; a clock that is too far ahead of it, having followed others while it knew none, is set back.
+    /// Takes note of the wall; a clock that is too far ahead of it, having followed others while it knew none, is set
+    /// back.
     package mutating func set(wall time: Milliseconds, now: MonotonicInstant) {
         wall = (time, now)
         if let horizon = horizon(now), last > horizon { last = HybridTime(time) }
     }
 
-    /// The moment of a write, later than `seen`: even a timestamp from the far future can be written over, yet the clock does not follow it.
+    /// The moment of a write, later than `seen`: even a timestamp from the far future can be written over, yet the
+    /// clock does not follow it.
     package mutating func stamp(after seen: HybridTime?, now: MonotonicInstant) -> HybridTime {
         last = max(last.next, estimate(now).map(HybridTime.init(_:)) ?? HybridTime(0))
         guard let seen, seen >= last else { return last }

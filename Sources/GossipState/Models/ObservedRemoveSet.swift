@@ -1,7 +1,8 @@
 // Pure.
 import Model
 
-/// A row for each element. A body names the adds of other writers that this writer has ended; a write of the same writer takes them over.
+/// A row for each element. A body names the adds of other writers that this writer has ended; a write of the same
+/// writer takes them over.
 struct ObservedRemoveSet: ConsistencyModel {
     let name = "eventual set"
     let isSingleWriter = false

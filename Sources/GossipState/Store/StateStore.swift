@@ -4,13 +4,15 @@ import Model
 
 /// Entries of all writers and how far each writer is known; merges what others send. Knows of no peers and no messages.
 ///
-/// The rule under everything: what a member lacks of a stream up to the version it claims is dead, here and in any merge with others.
+/// The rule under everything: what a member lacks of a stream up to the version it claims is dead, here and in any
+/// merge with others.
 struct StateStore: Sendable {
     let settings: GossipSettings
     private let models: [(any ConsistencyModel)?]
     /// Ascending by (tag, id).
     private(set) var writers: [WriterRecord] = []
-    /// Single-writer spaces, then shared ones: a stream's kind alone decides where its entries go, so that unknown spaces are carried too.
+    /// Single-writer spaces, then shared ones: a stream's kind alone decides where its entries go, so that unknown
+    /// spaces are carried too.
     private(set) var tables = [StateTable](repeating: StateTable(), count: 512)
     /// The sum of all writers' digests, and of those in each bucket.
     private(set) var root: UInt64 = 0
@@ -19,6 +21,7 @@ struct StateStore: Sendable {
     /// Dead entries in the order of their deaths, from `firstDead` on.
     private(set) var dead: [(at: MonotonicInstant, writer: WriterID, version: UInt64, place: Place)] = []
     private(set) var firstDead = 0
+    private var sweepAt = 64
 
     init(_ declarations: [SpaceDeclaration], settings: GossipSettings) {
         self.settings = settings
@@ -29,7 +32,8 @@ struct StateStore: Sendable {
 
     func model(_ space: UInt8) -> (any ConsistencyModel)? { models[Int(space)] }
 
-    /// The model of entries that this kind of stream writes there; `nil` where the space is unknown or declared otherwise here.
+    /// The model of entries that this kind of stream writes there; `nil` where the space is unknown or declared
+    /// otherwise here.
     func model(_ space: UInt8, of writer: WriterID) -> (any ConsistencyModel)? {
         guard let model = models[Int(space)], model.isSingleWriter == !writer.isShared else { return nil }
         return model
@@ -117,8 +121,8 @@ struct StateStore: Sendable {
         return Address(table: table, row: row, cell: cell)
     }
 
-    /// Whether one more entry of that size has room; an entry that replaces another of its writer counts only by what it adds. Removals
-    /// have twice the room: what is full can be emptied.
+    /// Whether one more entry of that size has room; an entry that replaces another of its writer counts only by what
+    /// it adds. Removals have twice the room: what is full can be emptied.
     func refusal(_ index: Int, _ place: Place, bytes added: Int, isRemoval: Bool) -> GossipError? {
         let room = isRemoval ? 2 : 1
         let table = tables[table(place.space, isShared: writers[index].id.isShared)]
@@ -184,6 +188,11 @@ struct StateStore: Sendable {
 
     private mutating func bury(_ cell: StateCell, _ place: Place, _ now: MonotonicInstant) {
         dead.append((now, cell.writer, cell.version, place))
+        guard dead.count >= sweepAt else { return }
+        // Dead entries that their writers have since written over: without this a busy key would fill the queue.
+        dead = dead[firstDead...].filter { $0.version == cell.version || locate($0.place, $0.writer, $0.version) != nil }
+        firstDead = 0
+        sweepAt = max(64, 2 * dead.count)
     }
 
     /// Takes an entry out. The writer's slot for it goes stale.
@@ -224,10 +233,6 @@ struct StateStore: Sendable {
         while firstDead < dead.count, dead[firstDead].at.advanced(by: settings.collectAfter) <= now {
             let mark = dead[firstDead]
             firstDead += 1
-            if firstDead > 64, firstDead * 2 > dead.count {
-                dead.removeFirst(firstDead)
-                firstDead = 0
-            }
             guard let at = locate(mark.place, mark.writer, mark.version) else { continue }
             let cell = tables[at.table].rows[at.row].cells[at.cell]
             let model = model(mark.place.space, of: cell.writer)
@@ -238,6 +243,10 @@ struct StateStore: Sendable {
             }
             let ended = tables[at.table].rows[at.row].cells.filter { model?.supersedes(cell, $0) == true }
             for gone in ended + [cell] { collect(gone, mark.place) }
+        }
+        if firstDead > 64, firstDead * 2 > dead.count {
+            dead.removeFirst(firstDead)
+            firstDead = 0
         }
     }
 

@@ -1,7 +1,8 @@
 // Pure.
 package import Model
 
-/// One life of a node, ordered: of two, the greater is the newer. Incarnations rise at every start, whatever the wall clock says.
+/// One life of a node, ordered: of two, the greater is the newer. Incarnations rise at every start, whatever the wall
+/// clock says.
 package struct Life: Hashable, Comparable, Sendable {
     package let incarnation: Incarnation
     package let start: StartID
@@ -16,8 +17,8 @@ package struct Life: Hashable, Comparable, Sendable {
     }
 }
 
-/// One stream of writes, numbered 1, 2, 3 …: a life has one for single-writer spaces, which ends with the life, and one for shared ones,
-/// which outlives it.
+/// One stream of writes, numbered 1, 2, 3 …: a life has one for single-writer spaces, which ends with the life, and one
+/// for shared ones, which outlives it.
 package struct WriterID: Hashable, Comparable, Sendable {
     package let node: NodeID
     package let life: Life

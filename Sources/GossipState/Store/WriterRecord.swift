@@ -36,7 +36,8 @@ struct WriterRecord: Sendable {
         heardAt = now
     }
 
-    /// What root and buckets sum up. A single-writer stream's collections are no news: who knows its removals collects them itself.
+    /// What root and buckets sum up. A single-writer stream's collections are no news: who knows its removals collects
+    /// them itself.
     var digest: UInt64 { mix(tag, mix(version, id.isShared ? collected : 0)) }
 
     var bucket: Int { Int(tag >> 59) }

@@ -5,11 +5,13 @@ import Model
 enum GossipMessage: Hashable, Sendable {
     /// Sums of the writers' digests by bucket: asks for pages of those that differ.
     case summary(Life, buckets: [UInt64])
-    /// How far the sender knows each writer whose tag is in `tags`; asks for what it lacks, and to be asked for what the receiver lacks.
+    /// How far the sender knows each writer whose tag is in `tags`; asks for what it lacks, and to be asked for what
+    /// the receiver lacks.
     case page(Life, tags: ClosedRange<UInt64>, [Known])
     /// Streams of which the sender lacks something, and how far it knows them; ends an exchange where it is empty.
     case wants(Life, [Known])
-    /// `answers`: ends an exchange. `hasMore`: the sender holds more than it sent. `wantsAck`: say how far you know the sender's streams.
+    /// `answers`: an exchange's answer. `hasMore`: the sender holds more than it sent. `wantsAck`: say how far you know
+    /// the sender's streams.
     case delta(Life, flags: DeltaFlags, [StateSection])
     /// How far the sender knows the receiver's streams: of that life, single-writer and shared.
     case ack(Life, of: Life, own: UInt64, shared: UInt64)
