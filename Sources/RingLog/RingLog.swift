@@ -195,6 +195,9 @@ package struct LogSummary: Hashable, Sendable {
 }
 
 extension RingLog {
+    /// The same without counting anything.
+    package var logIDs: [LogID] { logOrder }
+
     /// Every log known here, oldest first.
     package var logs: [LogSummary] {
         logOrder.compactMap { log in
