@@ -9,6 +9,8 @@ struct Streams {
     var clocks: SeededRandom
     var processes: SeededRandom
     var sinks: SeededRandom
+    /// One for each fault kind, by raw value: a history without one kind meets the others when it met them before.
+    var faults: [SeededRandom]
     /// What the gateways themselves draw from, one generator for each process.
     var cores: SeededRandom
 
@@ -22,6 +24,7 @@ struct Streams {
         processes = SeededRandom(seed: mother.next())
         sinks = SeededRandom(seed: mother.next())
         cores = SeededRandom(seed: mother.next())
+        faults = FaultKind.allCases.map { _ in SeededRandom(seed: mother.next()) }
     }
 }
 

@@ -86,6 +86,8 @@ extension World {
         for offset in before.rawValue..<watermark.rawValue {
             let fate = book.fate(offset)
             if let fate, fate.sinks & 1 << UInt8(sink) != 0 || fate.flags.contains(.poison) { continue }
+            // Counted as damaged once, whatever a later start makes of the place.
+            if gateway.history.isRotten, gateway.core?.sinks[sink].machine.counts.damaged ?? 0 > 0 { continue }
             let gaps = gateway.core?.ring.gaps(of: log) ?? []
             if gaps.contains(where: { $0.range.contains(Offset(offset)) }) { continue }
             return fail(.watermarkIsTrue, gateway, "\(log)/\(offset) is not at \(sinks[sink].plan.name)")

@@ -38,8 +38,8 @@ package struct Property: Hashable, Sendable {
     static let loneSurvivor = Property("L6", "a lone survivor uploads all")
 
     package static let all: [Property] = [
-        acknowledgedSurvives, sameKeySameBytes, watermarkIsTrue, noSilentEviction, noDuplicates, noSilentGap, logsAreNew,
-        ownIncarnation, nothingGoesBack, strangersChangeNothing, replicasAgree, isBounded, boundedDuplicates,
+        acknowledgedSurvives, sameKeySameBytes, watermarkIsTrue, noSilentEviction, noDuplicates, noSilentGap,
+        logsAreNew, ownIncarnation, nothingGoesBack, strangersChangeNothing, replicasAgree, isBounded, boundedDuplicates,
         noRottenReading, startsAlways, syncedFirst, countsBalance, waitsForClock, answersOnce, allUploaded,
         membersAgree, fullyReplicated, oneUploader, trafficRests, loneSurvivor,
     ]

@@ -8,15 +8,16 @@ extension World {
     /// Draws when a fault of the kind strikes next.
     func plan(_ kind: FaultKind) {
         guard let interval = FaultAtlas.interval(kind), !isHealed else { return }
-        let seconds = streams.processes.draw(interval.lowerBound, interval.upperBound) * scenario.patience
-        let delay = seconds * SimulatedTime.second - streams.processes.draw(0, 999) * SimulatedTime.millisecond
+        let place = kind.rawValue
+        let seconds = streams.faults[place].draw(interval.lowerBound, interval.upperBound) * scenario.patience
+        let delay = seconds * SimulatedTime.second - streams.faults[place].draw(0, 999) * SimulatedTime.millisecond
         later(delay, .fault(kind))
     }
 
     func strike(_ kind: FaultKind) {
         guard !isHealed else { return }
         plan(kind)
-        let victim = gateways[Int(streams.processes.draw(0, Int64(gateways.count) - 1))]
+        let victim = gateways[Int(streams.faults[kind.rawValue].draw(0, Int64(gateways.count) - 1))]
         switch kind {
         case .crash, .powerCut:
             guard victim.core != nil else { return }
