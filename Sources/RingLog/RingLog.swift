@@ -201,6 +201,9 @@ package struct LogSummary: Hashable, Sendable {
 }
 
 extension RingLog {
+    /// The ids of ``logs``, without counting anything.
+    package var logIDs: [LogID] { logOrder.filter { indexes[$0]?.origin == .own } }
+
     /// Every log that this ring minted, oldest first.
     package var logs: [LogSummary] {
         logOrder.compactMap { log in

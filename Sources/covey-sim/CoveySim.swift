@@ -1,5 +1,9 @@
 import ArgumentParser
-import Simulator
 
 @main
-struct CoveySim: ParsableCommand {}
+struct CoveySim: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "covey-sim",
+        abstract: "Lives through whole sites of gateways in simulated time; one seed is one history.",
+        subcommands: [RunCommand.self, ReplayCommand.self, ShrinkCommand.self, PlantedCommand.self])
+}

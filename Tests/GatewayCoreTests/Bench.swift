@@ -157,3 +157,16 @@ final class Bench {
         }
     }
 }
+
+/// One reading's place, by which a sink removes doubles.
+struct Key: Hashable {
+    let log: LogID
+    let offset: UInt64
+
+    init(_ log: LogID, _ offset: UInt64) {
+        self.log = log
+        self.offset = offset
+    }
+
+    init(_ stored: StoredReading) { self.init(stored.log, stored.offset.rawValue) }
+}

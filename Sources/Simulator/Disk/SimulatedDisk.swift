@@ -3,26 +3,28 @@ import Synchronization
 
 /// A disk in memory that can be cut off from power at any moment. What is written stays pending, sector by sector, until a sync;
 /// faults are laid over the contents, which stay pristine, so that faults can be lifted again.
+///
+/// Contents are pages that copies share, so that a power cut or an image costs what has changed and no more.
 package final class SimulatedDisk: Disk {
     /// The unit that a real disk writes whole or not at all, in bytes.
     package static let sectorBytes = 512
 
-    /// One sector written and not yet synced.
-    struct PendingSector: Sendable {
-        let position: Int
-        let bytes: [UInt8]
-    }
-
     struct State: Sendable {
-        var durable: [UInt8]
+        /// What a power cut would leave, were nothing pending lucky.
+        var durable: PagedBytes
         /// What a reader sees: durable contents and everything written.
-        var seen: [UInt8]
-        var pending: [PendingSector] = []
+        var seen: PagedBytes
+        /// Written and not yet synced, in order.
+        var pending: [(position: Int, bytes: ArraySlice<UInt8>)] = []
+        /// Pages that a failed sync left different on the medium from what readers see.
+        var stale: Set<Int> = []
         /// Exclusive-or masks over what readers see, by position.
         var flips: [Int: UInt8] = [:]
         var unreadable: [Range<Int>] = []
         var failingSyncs: Set<Int> = []
         var failingWrites: Set<Int> = []
+        /// Writes that land elsewhere, by number: how far off, in bytes.
+        var astray: [Int: Int] = [:]
         var syncLies = false
         var refusal: DiskError.Code?
         var counts = Counts()
@@ -42,13 +44,21 @@ package final class SimulatedDisk: Disk {
 
     /// A disk of `size` zeros.
     package convenience init(size: Int) {
-        self.init(contents: [UInt8](repeating: 0, count: size))
+        self.init(PagedBytes(zeros: size))
     }
 
     /// A disk that holds `contents`, all durable.
-    package init(contents: [UInt8]) {
+    package convenience init(contents: [UInt8]) {
+        self.init(PagedBytes(contents))
+    }
+
+    private init(_ contents: PagedBytes, faultsOf old: State? = nil) {
         size = contents.count
-        state = Mutex(State(durable: contents, seen: contents))
+        var state = State(durable: contents, seen: contents)
+        state.flips = old?.flips ?? [:]
+        state.unreadable = old?.unreadable ?? []
+        state.syncLies = old?.syncLies ?? false
+        self.state = Mutex(state)
     }
 
     package func read(at position: Int, count: Int) throws(DiskError) -> [UInt8] {
@@ -63,10 +73,8 @@ package final class SimulatedDisk: Disk {
             if state.unreadable.contains(where: { $0.overlaps(range) }) {
                 return .failure(DiskError(.failed, "read at \(position): Input/output error"))
             }
-            var bytes = Array(state.seen[range])
-            for place in state.flips.keys where range.contains(place) {
-                bytes[place - position] ^= state.flips[place] ?? 0
-            }
+            var bytes = state.seen.bytes(in: range)
+            for (place, mask) in state.flips where range.contains(place) { bytes[place - position] ^= mask }
             return .success(bytes)
         }
         return try result.get()
@@ -85,13 +93,13 @@ package final class SimulatedDisk: Disk {
                 return .failure(DiskError(.failed, "write at \(position): Input/output error"))
             }
             state.counts.bytesWritten += bytes.count
-            state.seen.replaceSubrange(position..<position + bytes.count, with: bytes)
-            var start = position
-            while start < position + bytes.count {
-                let end = min((start / Self.sectorBytes + 1) * Self.sectorBytes, position + bytes.count)
-                state.pending.append(
-                    PendingSector(position: start, bytes: Array(bytes[start - position..<end - position])))
-                start = end
+            let off = state.astray.removeValue(forKey: ordinal) ?? 0
+            let place = max(0, min(position + off, size - bytes.count))
+            state.seen.replace(at: place, with: bytes[...])
+            state.pending.append((place, bytes[...]))
+            // What is written anew is whole again.
+            if !state.flips.isEmpty {
+                state.flips = state.flips.filter { !(place..<place + bytes.count).contains($0.key) }
             }
             return .success(())
         }
@@ -104,23 +112,61 @@ package final class SimulatedDisk: Disk {
             state.counts.syncs += 1
             if let code = state.refusal { return .failure(DiskError(code, "sync: refused")) }
             if state.failingSyncs.contains(ordinal) {
-                // As Linux does: what was dirty is forgotten, readers still see it, and a later sync will not write it.
-                for sector in state.pending.enumerated() where sector.offset % 2 == 0 {
-                    Self.apply(sector.element, to: &state.durable)
-                }
-                state.pending = []
+                state.forgetDirtyPages()
                 return .failure(DiskError(.failed, "fdatasync: Input/output error"))
             }
-            guard !state.syncLies else { return .success(()) }
-            for sector in state.pending { Self.apply(sector, to: &state.durable) }
-            state.pending = []
+            if !state.syncLies { state.settlePending() }
             return .success(())
         }
         try result.get()
     }
+}
 
-    private static func apply(_ sector: PendingSector, to contents: inout [UInt8]) {
-        contents.replaceSubrange(sector.position..<sector.position + sector.bytes.count, with: sector.bytes)
+extension SimulatedDisk.State {
+    private func pages(of write: (position: Int, bytes: ArraySlice<UInt8>)) -> ClosedRange<Int>? {
+        guard !write.bytes.isEmpty else { return nil }
+        let last = write.position + write.bytes.count - 1
+        return write.position / PagedBytes.pageBytes...last / PagedBytes.pageBytes
+    }
+
+    fileprivate mutating func settlePending() {
+        for write in pending {
+            guard let touched = pages(of: write) else { continue }
+            if stale.isEmpty {
+                for page in touched { durable.share(page: page, of: seen) }
+            } else {
+                durable.replace(at: write.position, with: write.bytes)
+            }
+        }
+        pending = []
+    }
+
+    /// As Linux does after a failed sync: what was dirty is forgotten, readers still see it, and a later sync will not write it. Every
+    /// other sector had reached the medium.
+    fileprivate mutating func forgetDirtyPages() {
+        for write in pending {
+            for page in pages(of: write).map(Array.init) ?? [] { stale.insert(page) }
+        }
+        for (index, sector) in pendingSectors.enumerated() where index.isMultiple(of: 2) {
+            durable.replace(at: sector.position, with: sector.bytes)
+        }
+        pending = []
+    }
+
+    /// The pending writes cut at the borders of sectors.
+    var pendingSectors: [(position: Int, bytes: ArraySlice<UInt8>)] {
+        var sectors: [(position: Int, bytes: ArraySlice<UInt8>)] = []
+        for write in pending {
+            var start = write.position
+            var rest = write.bytes
+            while !rest.isEmpty {
+                let length = min(SimulatedDisk.sectorBytes - start % SimulatedDisk.sectorBytes, rest.count)
+                sectors.append((start, rest.prefix(length)))
+                rest = rest.dropFirst(length)
+                start += length
+            }
+        }
+        return sectors
     }
 }
 
@@ -128,25 +174,62 @@ extension SimulatedDisk {
     package var counts: Counts { state.withLock { $0.counts } }
 
     /// Sectors written and not yet synced.
-    package var pendingSectors: Int { state.withLock { $0.pending.count } }
+    package var pendingSectors: Int { state.withLock { $0.pendingSectors.count } }
 
-    /// The disk as it is found after a power cut now. `keeping` says of each pending sector, in the order of the writes, whether
-    /// it had reached the medium.
-    package func afterPowerCut(keeping: (Int) -> Bool) -> SimulatedDisk {
-        let copy = state.withLock { $0 }
-        var contents = copy.durable
-        for (index, sector) in copy.pending.enumerated() where keeping(index) { Self.apply(sector, to: &contents) }
-        return SimulatedDisk(contents: contents)
+    /// What had become of a pending sector when the power went.
+    package enum SectorFate: Hashable, Sendable {
+        case kept
+        case lost
+        /// So many bytes of it are new, the rest is old: a card that promises no whole sectors.
+        case torn(Int)
     }
 
-    /// The disk as a new process finds it after this one was killed: the kernel still has everything written.
-    package func afterKill() -> SimulatedDisk { SimulatedDisk(contents: state.withLock { $0.seen }) }
+    /// The disk as it is found after a power cut now. `fate` says of each pending sector, in the order of the writes, what had
+    /// become of it: whatever is said, an earlier one may be lost where a later one is kept.
+    package func afterPowerCut(fates fate: (Int) -> SectorFate) -> SimulatedDisk {
+        state.withLock { state in
+            var contents = state.durable
+            for (index, sector) in state.pendingSectors.enumerated() {
+                switch fate(index) {
+                case .kept: contents.replace(at: sector.position, with: sector.bytes)
+                case .lost: break
+                case .torn(let bytes): contents.replace(at: sector.position, with: sector.bytes.prefix(bytes))
+                }
+            }
+            return SimulatedDisk(contents, faultsOf: state)
+        }
+    }
 
+    /// The same with whole sectors alone.
+    package func afterPowerCut(keeping: (Int) -> Bool) -> SimulatedDisk {
+        afterPowerCut(fates: { keeping($0) ? .kept : .lost })
+    }
+
+    /// The disk as a new process finds it after this one was killed: the kernel still has everything written, and writes it in time.
+    package func afterKill() -> SimulatedDisk { SimulatedDisk(state.withLock { $0.seen }) }
+
+    /// The same under a new process of the same kernel: what is pending stays pending, and may yet be lost with the power.
+    package func reopen() {
+        state.withLock { state in
+            state.failingSyncs = []
+            state.failingWrites = []
+            state.astray = [:]
+        }
+    }
+
+    /// A copy of what is durable now: an image that somebody took, a card that somebody cloned.
+    package func image() -> SimulatedDisk { SimulatedDisk(state.withLock { $0.durable }) }
+}
+
+extension SimulatedDisk {
     /// The sync with this number, counted from 0, fails; what was pending is partly lost, and no later sync brings it back.
     package func failSync(number: Int) { state.withLock { _ = $0.failingSyncs.insert(number) } }
 
     /// The write with this number, counted from 0, fails.
     package func failWrite(number: Int) { state.withLock { _ = $0.failingWrites.insert(number) } }
+
+    /// The write with this number, counted from 0, lands so many bytes off its place, and says it went well.
+    package func misdirectWrite(number: Int, by bytes: Int) { state.withLock { $0.astray[number] = bytes } }
 
     /// Writes and syncs answer with `code` from now on; `nil` lifts that.
     package func refuse(_ code: DiskError.Code?) { state.withLock { $0.refusal = code } }
@@ -162,14 +245,16 @@ extension SimulatedDisk {
     /// Reads that touch the range fail.
     package func makeUnreadable(_ range: Range<Int>) { state.withLock { $0.unreadable.append(range) } }
 
-    /// Writes past all bookkeeping, durably: what a misdirected write or another program does.
+    package func makeAllReadable() { state.withLock { $0.unreadable = [] } }
+
+    /// Writes past all bookkeeping, durably: what another program does.
     package func overwrite(_ bytes: [UInt8], at position: Int) {
         state.withLock { state in
-            state.durable.replaceSubrange(position..<position + bytes.count, with: bytes)
-            state.seen.replaceSubrange(position..<position + bytes.count, with: bytes)
+            state.durable.replace(at: position, with: bytes[...])
+            state.seen.replace(at: position, with: bytes[...])
         }
     }
 
     /// What readers see, without the faults.
-    package var contents: [UInt8] { state.withLock { $0.seen } }
+    package var contents: [UInt8] { state.withLock { $0.seen.bytes(in: 0..<$0.seen.count) } }
 }

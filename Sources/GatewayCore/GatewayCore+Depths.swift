@@ -1,0 +1,18 @@
+/// How much waits in each of a core's queues.
+package struct GatewayDepths: Hashable, Sendable {
+    package let pending: Int
+    package let backlog: Int
+    package let tickets: Int
+    package let dirtyProgress: Int
+    package let promises: Int
+    package let undated: Int
+    package let held: Int
+}
+
+extension GatewayCore {
+    package var depths: GatewayDepths {
+        GatewayDepths(
+            pending: pending.count, backlog: backlog.count, tickets: tickets.count, dirtyProgress: dirtyProgress.count,
+            promises: promises.count, undated: undated.count, held: held.count)
+    }
+}

@@ -1,0 +1,80 @@
+import Environment
+import Sinks
+
+/// What a caller wants of a history beyond its seed; what is `nil` the seed draws.
+package struct RunOptions: Hashable, Sendable {
+    package var gateways: Int?
+    /// Length of the bad days, in simulated seconds.
+    package var seconds: Int64?
+    /// Fault kinds that are left out.
+    package var without = FaultSet()
+    /// Only these fault kinds, where given.
+    package var only: FaultSet?
+    package var bug: PlantedBug?
+    /// Check everything after every step, not every few seconds: slower, and names the very step.
+    package var checksEveryStep = false
+
+    package init() {}
+}
+
+/// The plan of one history: how the site is built and which faults befall it. Drawn from the seed, before anything happens.
+package struct Scenario: Sendable {
+    /// One sink that all gateways may share.
+    struct SinkPlan: Sendable {
+        let name: String
+        let isRequired: Bool
+        let settings: UploadSettings
+    }
+
+    let seed: UInt64
+    var gateways: Int
+    var seconds: Int64
+    var faults: FaultSet
+    /// Gateways that hold each log; as many as there are where that is fewer.
+    var replicas: Int
+    var sinks: [SinkPlan]
+    /// Which gateway is configured with which sink, by gateway and sink.
+    var segments: [Int]
+    var accountReadings: Int
+    var accountSeconds: Int64
+    /// Readings come so many times more slowly than at the fastest.
+    var pace: Int64
+    /// Faults come so many times more seldom than at the worst.
+    var patience: Int64
+
+    package init(seed: UInt64, options: RunOptions = RunOptions()) {
+        var random = Streams(seed: seed).configuration
+        self.seed = seed
+        let drawnGateways = random.pick([1, 1, 1, 2, 3, 3, 4, 5, 5, 7, 9])
+        gateways = max(1, options.gateways ?? drawnGateways)
+        let drawnSeconds = random.pick([15, 30, 30, 60, 120] as [Int64])
+        seconds = options.seconds ?? drawnSeconds
+        faults = FaultSet()
+        replicas = gateways <= 5 ? gateways : 3
+        segments = []
+        sinks = []
+        for index in 0..<Int(random.draw(1, 3)) {
+            var settings = UploadSettings()
+            settings.chunkReadings = random.pick([8, 32, 128])
+            settings.chunksInFlight = Int(random.draw(1, 4))
+            let isRequired = index == 0 ? !random.isOne(in: 5) : random.isOne(in: 2)
+            sinks.append(SinkPlan(name: "sink\(index)", isRequired: isRequired, settings: settings))
+        }
+        accountReadings = random.pick([16, 200, 8192])
+        accountSeconds = random.draw(1, 20)
+        pace = random.pick([1, 1, 2, 5])
+        patience = random.pick([1, 1, 3, 10])
+        let sizes = [10, 12, 16, 24]
+        // Nine of nine are drawn whatever number is asked for, so that fewer gateways meet the same days.
+        let drawnSegments = (0..<9).map { _ in random.pick(sizes) }
+        segments = (0..<gateways).map { drawnSegments[$0 % 9] }
+        faults = FaultAtlas.draw(gateways: gateways, using: &random)
+        if let only = options.only { faults = only }
+        for kind in options.without.kinds { faults.remove(kind) }
+    }
+
+    /// A bit for each sink that must have a reading before it may leave.
+    var requiredSinks: UInt8 {
+        sinks.indices.reduce(0) { sinks[$1].isRequired ? $0 | 1 << UInt8($1) : $0 }
+    }
+}
