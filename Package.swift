@@ -153,7 +153,11 @@ let package = Package(
         tests("DevicesTests", ["Devices", "Environment", "Model"]),
         tests("SinksTests", ["Environment", "Model", "Sinks"]),
         tests(
-            "GatewayCoreTests", ["Environment", "GatewayCore", "LogFormat", "Model", "RingLog", "Simulator", "Sinks"]),
+            "GatewayCoreTests",
+            [
+                "Environment", "GatewayCore", "LogFormat", "Membership", "Model", "Replication", "RingLog", "Simulator",
+                "Sinks",
+            ]),
         tests("SimulatorTests", ["Environment", "Model", "Simulator"]),
         tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),

@@ -32,6 +32,8 @@ package struct Cluster: Sendable {
     var acknowledged: [UInt64] = []
     /// The current log and how much of it the machines know to be durable.
     var told: (log: LogName, end: Offset)?
+    /// Up to where sources were answered when it was looked last.
+    var acknowledgedEnd = Offset.zero
     /// Sinks as they were published last.
     var sinks: [SinkStatus] = []
     /// Until when each sink is left in peace.

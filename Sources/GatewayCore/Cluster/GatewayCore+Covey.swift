@@ -81,6 +81,10 @@ extension GatewayCore {
         beginIfDue(now: now, &directives)
         tellSinks(now: now, &directives)
         settleLogs(now: now, &directives)
+        if let end = cluster.map({ _ in acknowledgedEnd }), end != cluster?.acknowledgedEnd {
+            cluster?.acknowledgedEnd = end
+            settleTickets(upTo: ring.durableEnd, version: durableVersion, &directives)
+        }
         publishNews(now: now, &directives)
     }
 

@@ -1,0 +1,191 @@
+import Environment
+import LogFormat
+import Membership
+import Model
+import Replication
+import RingLog
+import Simulator
+import Sinks
+
+@testable import GatewayCore
+
+/// Some whole gateways on a network that loses nothing, for small scenarios of a covey. Everything takes a few milliseconds.
+final class CoveyBench {
+    enum Happening {
+        case event(Int, life: Int, GatewayEvent)
+        case tick(Int, life: Int, number: Int)
+        case write(Int, life: Int, WritePlan)
+        case send(Int, life: Int, SendRequest, SendSource)
+    }
+
+    final class Box {
+        var disk: SimulatedDisk
+        var core: GatewayCore?
+        var life = 0
+        var wake = 0
+        var settled: [Ticket] = []
+
+        init(disk: SimulatedDisk) { self.disk = disk }
+    }
+
+    static let millisecond: Int64 = 1_000_000
+    static let second: Int64 = 1_000_000_000
+
+    var time: Int64 = 0
+    var heap = EventHeap<Happening>()
+    var boxes: [Box] = []
+    var random = SeededRandom(seed: 11)
+    /// Who reaches the sink.
+    var reachesSink: Set<Int> = []
+    /// What the sink was sent, doubles included.
+    var sent: [LogID: [UInt64]] = [:]
+    var reports: [String] = []
+    var acks = 1
+    var datagrams = 0
+    private var nextTicket: UInt64 = 0
+
+    init(gateways: Int, acks: Int = 1) throws {
+        self.acks = acks
+        for index in 0..<gateways {
+            boxes.append(Box(disk: SimulatedDisk(size: 24 * 64 << 10)))
+            reachesSink.insert(index)
+            try start(index)
+        }
+    }
+
+    static func node(_ index: Int) -> NodeID { NodeID(high: 7, low: UInt64(index)) }
+    private static func address(_ index: Int) -> PeerAddress { PeerAddress("g\(index)")! }
+
+    private var now: MonotonicInstant { MonotonicInstant(nanoseconds: time) }
+
+    func start(_ index: Int) throws {
+        var options = RingOptions()
+        options.geometry = Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
+        options.pendingBytes = 256 << 10
+        let box = boxes[index]
+        let ring = try RingLog.open(disk: box.disk, options: options, using: &random).ring
+        var upload = UploadSettings()
+        upload.chunkReadings = 32
+        upload.backOffCap = .seconds(4)
+        var setup = ClusterSetup(
+            node: Self.node(index), name: "gateway \(index)", address: Self.address(index), seeds: [Self.address(0)],
+            sinks: [SinkID(99)])
+        setup.acks = acks
+        setup.duty.chunkReadings = 32
+        box.life += 1
+        let (core, directives) = GatewayCore.resume(
+            ring: ring, disk: box.disk, sinks: [.init(name: "cloud", isRequired: true, settings: upload)],
+            settings: GatewayCore.Settings(), random: SeededRandom(seed: random.next()), cluster: setup, now: now)
+        box.core = core
+        act(directives, index)
+    }
+
+    func kill(_ index: Int) {
+        boxes[index].core = nil
+        boxes[index].life += 1
+        boxes[index].disk = boxes[index].disk.afterKill()
+    }
+
+    /// Hands over `count` readings, to be committed at once, and gives the ticket.
+    @discardableResult
+    func feed(_ index: Int, _ count: Int) -> Ticket {
+        nextTicket += 1
+        let ticket = Ticket(nextTicket)
+        let readings = (0..<count).map { place in
+            Reading(
+                series: Series(device: DeviceID("d\(index)"), metric: "value"),
+                stamp: Stamp(
+                    boot: BootID(high: 1, low: UInt64(index)), uptime: Microseconds(time / 1000),
+                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: true),
+                value: .number(Double(nextTicket * 1000 + UInt64(place))))
+        }
+        step(.submitted(Submission(entries: [Entry(readings)], window: .zero, ticket: ticket)), index)
+        return ticket
+    }
+
+    func run(seconds: Double) {
+        let end = time + Int64(seconds * Double(Self.second))
+        while let at = heap.nextAt, at <= end, let (_, happening) = heap.pop() {
+            time = max(time, at)
+            happen(happening)
+        }
+        time = end
+    }
+
+    private func happen(_ happening: Happening) {
+        switch happening {
+        case .event(let index, let life, let event):
+            if boxes[index].life == life { step(event, index) }
+        case .tick(let index, let life, let number):
+            if boxes[index].life == life, boxes[index].wake == number { step(.tick, index) }
+        case .write(let index, let life, let plan):
+            guard boxes[index].life == life else { return }
+            step(.written(plan.id, plan.perform(on: boxes[index].disk)), index)
+        case .send(let index, let life, let request, let source):
+            guard boxes[index].life == life else { return }
+            deliver(request, source, index)
+        }
+    }
+
+    private func deliver(_ request: SendRequest, _ source: SendSource, _ index: Int) {
+        guard reachesSink.contains(index) else {
+            return step(.sent(sink: 0, request.id, .unavailable(reason: "cut off", retryAfter: nil)), index)
+        }
+        let readings = source.perform(on: boxes[index].disk).readings
+        sent[request.log, default: []] += readings.map(\.offset.rawValue)
+        step(.sent(sink: 0, request.id, .accepted, SendDevices(readings)), index)
+    }
+
+    func step(_ event: GatewayEvent, _ index: Int) {
+        act(boxes[index].core?.step(event, now: now) ?? [], index)
+    }
+
+    private func later(_ milliseconds: Int64, _ happening: Happening) {
+        heap.push(happening, at: time + milliseconds * Self.millisecond)
+    }
+
+    private func act(_ directives: [GatewayDirective], _ index: Int) {
+        let box = boxes[index]
+        for directive in directives {
+            switch directive {
+            case .write(let plan): later(5, .write(index, life: box.life, plan))
+            case .maintain(let plan):
+                later(5, .event(index, life: box.life, .maintained(plan.perform(on: box.disk))))
+            case .tally(let plan): later(5, .event(index, life: box.life, .tallied(plan.perform(on: box.disk))))
+            case .work(let work): later(5, .event(index, life: box.life, .worked(work.perform(on: box.disk))))
+            case .settle(let tickets): box.settled += tickets
+            case .stored: break
+            case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
+            case .wake(let moment):
+                box.wake += 1
+                heap.push(.tick(index, life: box.life, number: box.wake), at: max(moment.nanoseconds, time))
+            case .report(let report): reports.append("\(time / Self.millisecond) ms, gateway \(index): \(report.text)")
+            case .datagram(let bytes, let peer):
+                datagrams += 1
+                send(.datagram(bytes, from: Self.address(index)), to: peer, from: index)
+            case .frame(let bytes, let peer): send(.frame(bytes, from: Self.address(index)), to: peer, from: index)
+            }
+        }
+    }
+
+    private func send(_ event: GatewayEvent, to peer: PeerAddress, from index: Int) {
+        guard let other = boxes.indices.first(where: { Self.address($0) == peer }) else { return }
+        if boxes[other].core != nil {
+            later(2, .event(other, life: boxes[other].life, event))
+        } else if case .frame = event {
+            later(2, .event(index, life: boxes[index].life, .unreachable(peer)))
+        }
+    }
+
+    // MARK: Looking
+
+    func core(_ index: Int) -> GatewayCore { boxes[index].core! }
+
+    /// The log that a gateway writes now.
+    func log(_ index: Int) -> LogID? { core(index).ring.currentLog }
+
+    /// Readings of a log on a gateway's disk.
+    func held(_ log: LogID, by index: Int) -> Int {
+        core(index).ring.ranges(of: log).reduce(0) { $0 + $1.lowerBound.distance(to: $1.upperBound) }
+    }
+}

@@ -1,0 +1,90 @@
+import Model
+import Replication
+import RingLog
+import Simulator
+import Sinks
+import Testing
+
+@testable import GatewayCore
+
+@Suite struct CoveyTests {
+    @Test("Three gateways find each other, and a reading of one is on all disks within two seconds")
+    func copies() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        for index in 0..<3 { #expect(covey.core(index).cluster?.alive.count == 2) }
+        covey.feed(0, 20)
+        covey.run(seconds: 2)
+        let log = try #require(covey.log(0))
+        for index in 0..<3 { #expect(covey.held(log, by: index) == 20) }
+    }
+
+    @Test("A source that wants three disks is answered when three have its reading, and not before")
+    func acks() throws {
+        let covey = try CoveyBench(gateways: 3, acks: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        let ticket = covey.feed(0, 5)
+        covey.run(seconds: 0.007)
+        #expect(covey.core(0).ring.durableEnd == Offset(5))
+        #expect(covey.boxes[0].settled.isEmpty)
+        covey.run(seconds: 2)
+        #expect(covey.boxes[0].settled == [ticket])
+    }
+
+    @Test("What a dead gateway had not uploaded is uploaded by one survivor, once")
+    func survivor() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        for _ in 0..<10 {
+            covey.feed(0, 50)
+            covey.run(seconds: 1)
+        }
+        let log = try #require(covey.log(0))
+        covey.run(seconds: 2)
+        covey.kill(0)
+        covey.reachesSink = [1, 2]
+        covey.run(seconds: 60)
+        #expect(covey.sent[log]?.sorted() == Array(0..<500))
+        #expect(covey.reports.filter { $0.contains("digest") } == [])
+    }
+
+    @Test("A gateway whose disk is gone gets its old log back from its peers")
+    func rejoin() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        covey.feed(0, 60)
+        covey.run(seconds: 3)
+        let log = try #require(covey.log(0))
+        covey.kill(0)
+        covey.boxes[0].disk = .init(size: covey.boxes[0].disk.size)
+        covey.run(seconds: 5)
+        try covey.start(0)
+        covey.run(seconds: 30)
+        #expect(covey.held(log, by: 0) == 60)
+        covey.reachesSink = [0, 1, 2]
+        covey.run(seconds: 60)
+        #expect(covey.sent[log]?.sorted() == Array(0..<60))
+    }
+
+    @Test("What one gateway uploaded the others let go, and send nothing twice")
+    func receipts() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.run(seconds: 12)
+        for _ in 0..<20 {
+            covey.feed(1, 40)
+            covey.run(seconds: 1)
+        }
+        covey.run(seconds: 20)
+        let log = try #require(covey.log(1))
+        #expect(covey.sent[log]?.sorted() == Array(0..<800))
+        for index in [0, 2] {
+            let name = LogName(node: CoveyBench.node(1), log: log)
+            #expect(covey.core(index).cluster?.duty.settledEverywhere(name) == true)
+        }
+        #expect(covey.core(1).sinks[0].machine.counts.pending == 0)
+    }
+}
