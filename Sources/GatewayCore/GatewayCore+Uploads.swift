@@ -1,5 +1,6 @@
 import Environment
 import LogFormat
+import Membership
 import Model
 import Replication
 import RingLog
@@ -57,7 +58,10 @@ extension GatewayCore {
         let (lower, upper) = (request.range.lowerBound, request.range.upperBound)
         let limit = lower.distance(to: upper)
         let plan = ring.readPlan(log: request.log, range: request.range, limit: limit)
-        let owner = ring.copiedLog(request.log) != nil || formerNodes[request.log] != nil ? name(of: request.log) : nil
+        let owner = name(of: request.log).flatMap { name -> SendSource.Owner? in
+            guard name.node != cluster?.node else { return nil }
+            return SendSource.Owner(node: name.node, name: cluster?.membership.member(name.node)?.identity.name)
+        }
         guard request.log == ring.currentLog, upper > ring.durableEnd else {
             return SendSource(plan: plan, memory: [], owner: owner)
         }

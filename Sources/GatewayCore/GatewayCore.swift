@@ -1,6 +1,7 @@
 // Pure: no async, no clock, no randomness of its own, no I/O but the ring's reads at opening.
 package import Environment
 import LogFormat
+import Membership
 package import Model
 import Replication
 package import RingLog
@@ -143,6 +144,8 @@ package struct GatewayCore: Sendable {
         case .datagram(let bytes, let peer): receive(bytes, asFrame: false, from: peer, now: now, &directives)
         case .frame(let bytes, let peer): receive(bytes, asFrame: true, from: peer, now: now, &directives)
         case .unreachable(let peer): lostStream(to: peer, now: now, &directives)
+        case .leave: stepMembership(.leave, now: now, &directives)
+        case .forget(let node): stepMembership(.forget(node), now: now, &directives)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true

@@ -58,6 +58,10 @@ package enum GatewayEvent: Sendable {
     case frame([UInt8], from: PeerAddress)
     /// No stream to that peer can be had, or the one there was has broken: frames since may be lost.
     case unreachable(PeerAddress)
+    /// Say good-bye to the covey for good: nobody waits for this gateway any more, ``GatewayDirective/left`` follows.
+    case leave
+    /// A member that is gone does not come back: nothing waits for it any more.
+    case forget(NodeID)
     /// Answers a ``GatewayDirective/work(_:)``.
     case worked(PeerWorkResult)
     case tick
@@ -70,8 +74,14 @@ package struct SendSource: Sendable {
     package let plan: ReadPlan
     /// What is in RAM only, the last part of the send; nearly always empty.
     package let memory: [StoredReading]
-    /// Whose log it is, where that is not this gateway's own.
-    package let owner: LogName?
+    /// Whose readings these are, where they are not this gateway's own.
+    package let owner: Owner?
+
+    package struct Owner: Hashable, Sendable {
+        package let node: NodeID
+        /// The gateway's name; `nil` where nobody here knows it any more.
+        package let name: String?
+    }
 
     /// Reads what is on `disk`. Blocks.
     ///
@@ -100,6 +110,8 @@ package enum GatewayDirective: Sendable {
     case datagram([UInt8], to: PeerAddress)
     /// Send on the stream to that peer, which is opened where there is none; answer `unreachable` where that fails.
     case frame([UInt8], to: PeerAddress)
+    /// The covey knows that this gateway goes.
+    case left
     /// Perform on the other storage thread, answer `worked`.
     case work(PeerWork)
     /// Answer `tick` then; replaces the wake before it.

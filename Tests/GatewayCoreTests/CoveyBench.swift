@@ -58,7 +58,8 @@ final class CoveyBench {
 
     private var now: MonotonicInstant { MonotonicInstant(nanoseconds: time) }
 
-    func start(_ index: Int) throws {
+    /// - Parameter node: Whose name it bears; its own by default.
+    func start(_ index: Int, as node: NodeID? = nil) throws {
         var options = RingOptions()
         options.geometry = Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
         options.pendingBytes = 256 << 10
@@ -68,7 +69,7 @@ final class CoveyBench {
         upload.chunkReadings = 32
         upload.backOffCap = .seconds(4)
         var setup = ClusterSetup(
-            node: Self.node(index), name: "gateway \(index)", address: Self.address(index), seeds: [Self.address(0)],
+            node: node ?? Self.node(index), name: "gateway \(index)", address: Self.address(index), seeds: [Self.address(0)],
             sinks: [SinkID(99)])
         setup.acks = acks
         setup.duty.chunkReadings = 32
@@ -155,6 +156,7 @@ final class CoveyBench {
             case .work(let work): later(5, .event(index, life: box.life, .worked(work.perform(on: box.disk))))
             case .settle(let tickets): box.settled += tickets
             case .stored: break
+            case .left: kill(index)
             case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
             case .wake(let moment):
                 box.wake += 1

@@ -87,4 +87,53 @@ import Testing
         }
         #expect(covey.core(1).sinks[0].machine.counts.pending == 0)
     }
+
+    @Test("A gateway that leaves is not waited for: the others count without it at once")
+    func leaves() throws {
+        let covey = try CoveyBench(gateways: 3, acks: 3)
+        covey.run(seconds: 10)
+        covey.step(.leave, 2)
+        covey.run(seconds: 3)
+        #expect(covey.core(0).cluster?.known == [CoveyBench.node(1)])
+        let ticket = covey.feed(0, 5)
+        covey.run(seconds: 2)
+        #expect(covey.boxes[0].settled == [ticket])
+    }
+
+    @Test("A cloned card gets a node id of its own, and what it wrote before keeps its name")
+    func clone() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        covey.feed(0, 30)
+        covey.run(seconds: 5)
+        covey.kill(2)
+        covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
+        covey.run(seconds: 1)
+        try covey.start(2, as: CoveyBench.node(0))
+        covey.feed(2, 10)
+        covey.run(seconds: 30)
+        #expect(covey.core(2).cluster?.node != CoveyBench.node(0))
+        #expect(covey.core(0).cluster?.node == CoveyBench.node(0))
+        #expect(covey.reports.contains { $0.contains("cloned card") })
+        covey.feed(2, 10)
+        covey.reachesSink = [0, 1, 2]
+        covey.run(seconds: 60)
+        let logs = covey.core(2).ring.logs.map(\.log).suffix(2)
+        #expect(logs.allSatisfy { covey.sent[$0]?.sorted() == Array(0..<10) })
+        #expect(covey.core(1).ring.copies.contains { $0.node == covey.core(2).cluster?.node })
+    }
+
+    @Test("Devices and newest values of every gateway are seen from any")
+    func bulletin() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.run(seconds: 10)
+        for index in 0..<3 { covey.feed(index, 3) }
+        covey.run(seconds: 40)
+        for index in 0..<3 {
+            #expect(covey.core(index).coveyDevices.map(\.device.rawValue) == ["d0", "d1", "d2"])
+            #expect(covey.core(index).coveyValues.count == 3)
+            #expect(covey.core(index).health(of: CoveyBench.node((index + 1) % 3))?.isDurable == true)
+        }
+    }
 }

@@ -143,8 +143,8 @@ package actor GatewayActor {
                 let result = work.perform(on: disk)
                 await self.step(.worked(result))
             }
-        case .datagram(_, let peer), .frame(_, let peer):
-            preconditionFailure("a message to \(peer) from a gateway without a covey")
+        case .datagram, .frame, .left:
+            preconditionFailure("a gateway without a covey speaks to peers")
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)

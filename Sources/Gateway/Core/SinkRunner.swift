@@ -58,7 +58,8 @@ struct SinkRunner: Sendable {
         let clock = await gateway.read { $0.ring.clock }
         let items = readings.map { NativeBatch.Item($0, clock: clock) }
         let batch = NativeBatch(
-            node: node, gateway: name, log: request.log, base: request.range.lowerBound, items: items)
+            node: order.source.owner?.node ?? node, gateway: order.source.owner.map { $0.name ?? "" } ?? name,
+            log: request.log, base: request.range.lowerBound, items: items)
         let began = self.clock.now
         let outcome = await sink.send(batch)
         instruments.answered(outcome, by: index, in: began.duration(to: self.clock.now))

@@ -24,7 +24,6 @@ package struct Cluster: Sendable {
     /// Without a disk nothing becomes durable: then this is when to speak all the same.
     var beginsBy: MonotonicInstant?
     var hasBegun = false
-    var hasLeft = false
     /// Those that were alive, and those that were known, when the machines were told last.
     var alive: [NodeID] = []
     var known: [NodeID] = []

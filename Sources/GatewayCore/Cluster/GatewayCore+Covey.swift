@@ -31,17 +31,14 @@ extension GatewayCore {
 
     /// Until the roster says whose turn it is.
     mutating func pauseUploads(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        for log in ring.logs {
-            for index in sinks.indices { stepUpload(index, .paused(log.log, true), now: now, &directives) }
+        for log in ring.logs.map(\.log) + ring.copies.map(\.log) {
+            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
         }
     }
 
     private mutating func tellRing(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         for log in ring.logs where log.log != ring.currentLog {
-            guard let name = name(of: log.log) else { continue }
-            stepReplication(.minted(name), now: now, &directives)
-            stepReplication(.closed(name, end: log.end), now: now, &directives)
-            tellHoldings(name, lost: ring.gaps(of: log.log), now: now, &directives)
+            tellOldLog(log, now: now, &directives)
         }
         for copy in ring.copies {
             guard let name = copy.name else { continue }
@@ -51,6 +48,14 @@ extension GatewayCore {
             tellHoldings(name, lost: copy.lost, now: now, &directives)
             if name.node == cluster?.node { stepReplication(.closed(name, end: copy.end), now: now, &directives) }
         }
+    }
+
+    /// A log that this ring wrote and writes no more.
+    mutating func tellOldLog(_ log: LogSummary, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard let name = name(of: log.log) else { return }
+        stepReplication(.minted(name), now: now, &directives)
+        stepReplication(.closed(name, end: log.end), now: now, &directives)
+        tellHoldings(name, lost: ring.gaps(of: log.log), now: now, &directives)
     }
 
     private mutating func tellHoldings(

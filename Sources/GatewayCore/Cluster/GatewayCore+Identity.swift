@@ -39,6 +39,8 @@ extension GatewayCore {
                     .error,
                     "the gateway at \(address) has this one's node id \(former) and was there before: a cloned card or a "
                         + "copied image. This one goes on as \(setup.node); give each its own with `node` in the configuration")))
+        // Whose turn it is, is asked anew.
+        pauseUploads(now: now, &directives)
         joinCovey(setup, now: now, &directives)
     }
 
@@ -50,10 +52,7 @@ extension GatewayCore {
         told = nil
         cluster?.told = nil
         undated.removeAll()
-        if let name = name(of: log) {
-            stepReplication(.minted(name), now: now, &directives)
-            stepReplication(.closed(name, end: ring.logs.last { $0.log == log }?.end ?? .zero), now: now, &directives)
-        }
+        if let summary = ring.logs.last(where: { $0.log == log }) { tellOldLog(summary, now: now, &directives) }
         drainBacklog(now: now)
     }
 }

@@ -58,7 +58,7 @@ extension GatewayCore {
             case .passenger(let root, let node): stepGossip(.passenger(root, from: node), now: now, &directives)
             case .keep(let incarnation): keep(incarnation, now: now)
             case .cloned(let address): becomeAnother(than: address, now: now, &directives)
-            case .left: cluster?.hasLeft = true
+            case .left: directives.append(.left)
             case .alarm(let text): directives.append(.report(Report(.warning, text)))
             }
         }

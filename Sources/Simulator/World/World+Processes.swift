@@ -147,7 +147,7 @@ extension World {
             case .tally(let plan):
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
             case .work(let work): later(streams.disk.draw(1, 50) * SimulatedTime.millisecond, gateway, .work(work))
-            case .datagram, .frame: break
+            case .datagram, .frame, .left: break
             case .settle(let tickets): settle(tickets, of: gateway)
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):
