@@ -54,6 +54,8 @@ struct Cluster {
     var frameBytes = 0
     var steps = 0
     private var heap: [Entry] = []
+    /// Who listens where; looked up only.
+    private var listeners: [PeerAddress: Int] = [:]
     private var number = 0
 
     init(seed: UInt64) {
@@ -76,6 +78,7 @@ struct Cluster {
         let address = address ?? Self.address(index)
         let machine = makeMachine(node ?? Self.node(index), address, seeds, kept)
         nodes.append(Node(machine: machine, address: address, run: 0, kept: kept))
+        listeners[address] = index
         step(index, .started)
         return index
     }
@@ -108,6 +111,7 @@ struct Cluster {
         let kept = kept ?? old.kept
         let machine = makeMachine(old.machine.identity.node, address, seeds, kept)
         nodes[index] = Node(machine: machine, address: address, run: old.run + 1, kept: kept)
+        listeners[address] = index
         step(index, .started)
     }
 
@@ -196,7 +200,7 @@ struct Cluster {
     }
 
     private func listener(at address: PeerAddress) -> Int? {
-        nodes.indices.first { nodes[$0].isUp && nodes[$0].address == address }
+        listeners[address].flatMap { nodes[$0].isUp && nodes[$0].address == address ? $0 : nil }
     }
 
     private func reaches(_ from: Int, _ to: Int) -> Bool { island[from, default: 0] == island[to, default: 0] }
