@@ -74,9 +74,9 @@ struct LogState: Sendable {
         return isThere ? claims[index] : nil
     }
 
-    /// Nothing of it is left anywhere that is known.
+    /// Nothing of it is left anywhere that is known. What this ring wrote stays known as such until the next start.
     var isForgettable: Bool {
-        origin != .open && mine.isEmpty && underway.isEmpty && claims.isEmpty && published == nil && !isUnpublished
+        origin == .copied && mine.isEmpty && underway.isEmpty && claims.isEmpty && published == nil && !isUnpublished
     }
 }
 

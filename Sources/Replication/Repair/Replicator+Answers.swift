@@ -41,9 +41,11 @@ extension Replicator {
             counts.malformed += 1
             return leaveAlone(fetch.peer, now, &generator)
         }
-        peers[fetch.peer]?.failures = 0
         if !missing.isEmpty { discount(missing, of: fetch.peer, fetch.log) }
-        guard !got.isEmpty else { return }
+        guard !got.isEmpty else {
+            peers[fetch.peer]?.failures = 0
+            return
+        }
         counts.fetchedChunks += 1
         counts.fetchedBytes += UInt64(bytes.count)
         counts.fetchedReadings += got.readings

@@ -28,9 +28,17 @@ extension Replicator {
             state.underway.remove(range)
             state.end = max(state.end, range.upperBound)
         }
-        for index in storing.indices where storing[index].log == log { storing[index].ranges.remove(range) }
-        storing.removeAll { $0.ranges.isEmpty }
+        noteDurable(range, of: log)
         touchClaim(log)
+    }
+
+    private mutating func noteDurable(_ range: Range<Offset>, of log: LogName) {
+        for index in storing.indices where storing[index].log == log {
+            storing[index].ranges.remove(range)
+            // Only now is it known that what the peer sent was good.
+            if storing[index].ranges.isEmpty { peers[storing[index].peer]?.failures = 0 }
+        }
+        storing.removeAll { $0.ranges.isEmpty }
     }
 
     mutating func lose(_ range: Range<Offset>, of log: LogName, _ reason: LossReason) {
@@ -50,6 +58,11 @@ extension Replicator {
             case .released: break
             }
         }
+        touchClaim(log)
+    }
+
+    mutating func release(_ log: LogName, _ offset: Offset) {
+        update(log) { $0.released = max($0.released, offset) }
         touchClaim(log)
     }
 

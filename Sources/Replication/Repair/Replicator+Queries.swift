@@ -4,6 +4,11 @@ package import Model
 package struct UnderReplication: Hashable, Sendable {
     package var logs: Int
     package var readings: UInt64
+
+    package init(logs: Int = 0, readings: UInt64 = 0) {
+        self.logs = logs
+        self.readings = readings
+    }
 }
 
 /// What the rest of a gateway may ask. Nothing here changes anything.
@@ -44,7 +49,7 @@ extension Replicator {
 
     /// What is neither settled nor held by as many live gateways as should hold it.
     package var underReplicated: UnderReplication {
-        var result = UnderReplication(logs: 0, readings: 0)
+        var result = UnderReplication()
         let copies = copies
         for log in names {
             guard let state = logs[log] else { continue }

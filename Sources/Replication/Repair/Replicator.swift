@@ -73,7 +73,7 @@ package struct Replicator: Sendable {
         case .closed(let log, let end): close(log, end)
         case .held(let log, let range): hold(range, of: log)
         case .lost(let log, let range, let reason): lose(range, of: log, reason)
-        case .released(let log, let offset): update(log) { $0.released = max($0.released, offset) }
+        case .released(let log, let offset): release(log, offset)
         case .settled(let log, let offset): settle(log, offset)
         case .frame(let bytes, let peer): receive(bytes, from: peer, now, &directives, &generator)
         case .unreachable(let peer): failFetches(from: peer, now, &generator)
