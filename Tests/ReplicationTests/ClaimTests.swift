@@ -60,13 +60,23 @@ struct ClaimTests {
         rig.send(.held(theirs, offsets(0..<10)))
         rig.send(.claim(of: gateway(1), theirs, claim(0..<10)))
         _ = rig.pass(.seconds(1))
-        rig.send(.settled(theirs, Offset(10)))
         let lost = rig.send(.lost(theirs, offsets(0..<10), .released))
         #expect((lost + rig.pass(.seconds(1))).contains(.withdraw(theirs)))
         #expect(rig.replicator.knownLogs == [theirs])
         rig.send(.claim(of: gateway(1), theirs, nil))
-        _ = rig.pass(.seconds(1))
+        _ = rig.pass(.seconds(10))
         #expect(rig.replicator.knownLogs.isEmpty)
+    }
+
+    @Test("is put right where others believe something from before the start")
+    func believedFromBefore() {
+        var rig = Rig(peers: 2)
+        rig.send(.held(theirs, offsets(0..<10)))
+        let first = rig.send(.claim(of: gateway(0), theirs, claim(0..<90))) + rig.pass(.seconds(1))
+        #expect(first.claims.map(\.holdings) == [claim(0..<10)])
+        let second = rig.send(.claim(of: gateway(0), log(of: 2), claim(0..<90))) + rig.pass(.seconds(1))
+        #expect(second.contains(.withdraw(log(of: 2))))
+        #expect(rig.send(.claim(of: gateway(0), theirs, claim(0..<10))).isEmpty)
     }
 
     @Test("of a peer may shrink, but the end of the log never goes back and closed stays closed")

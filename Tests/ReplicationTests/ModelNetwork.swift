@@ -2,8 +2,9 @@ import Environment
 import Model
 import Replication
 
-/// Several replicators, each with a toy store, over a network that may lose, double, reorder and cut off frames. Claims travel as
-/// the replicated state carries them: late, but the newest in the end. A chunk's bytes are its readings' offsets.
+/// Several replicators, each with a toy store, over a network that may lose, double, reorder and cut off frames.
+/// Claims travel as the replicated state carries them: late, but the newest in the end. A chunk's bytes are its
+/// readings' offsets.
 struct ModelNetwork {
     struct Site {
         var replicator: Replicator

@@ -70,6 +70,31 @@ struct RepairTests {
         #expect(rig.answer(first[1]).requests.isEmpty)
     }
 
+    @Test("remembers what is settled of a log that nobody has claimed yet")
+    func settledFirst() {
+        var rig = Rig(peers: 2)
+        rig.send(.settled(theirs, Offset(80)))
+        _ = rig.pass(.seconds(60))
+        let requests = rig.send(.claim(of: gateway(1), theirs, claim(0..<100))).requests
+        #expect(requests.map(\.range) == [offsets(80..<100)])
+    }
+
+    @Test("is more patient with a slow peer, so that little is asked for twice")
+    func slowPeer() {
+        var rig = Rig(peers: 1)
+        var open = rig.send(.claim(of: gateway(1), theirs, claim(0..<2000))).requests
+        // Each answer takes 2 s, which is longer than the first patience.
+        for _ in 0..<20 {
+            open += rig.pass(.seconds(2)).requests
+            for request in open.suffix(2) {
+                open = rig.answer(request).requests
+                rig.send(.held(theirs, request.range))
+            }
+        }
+        #expect(rig.replicator.held(of: theirs) == set(0..<2000))
+        #expect(rig.replicator.counts.unanswered <= 4)
+    }
+
     @Test("fetches damaged and released ranges again")
     func fetchedAgain() {
         var rig = Rig(peers: 2)

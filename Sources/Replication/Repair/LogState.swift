@@ -74,9 +74,13 @@ struct LogState: Sendable {
         return isThere ? claims[index] : nil
     }
 
-    /// Nothing of it is left anywhere that is known. What this ring wrote stays known as such until the next start.
-    var isForgettable: Bool {
-        origin == .copied && mine.isEmpty && underway.isEmpty && claims.isEmpty && published == nil && !isUnpublished
+    /// Nothing of it is left anywhere that is known. What this ring wrote stays known as such until the next start, and
+    /// what is settled stays so, for a claim about it may be on its way.
+    var isForgettable: Bool { isFinished && floor == .zero && !isUnpublished }
+
+    /// Can be forgotten where room is short.
+    var isFinished: Bool {
+        origin == .copied && mine.isEmpty && underway.isEmpty && claims.isEmpty && published == nil
     }
 }
 

@@ -34,6 +34,11 @@ extension Replicator {
         _ generator: inout some RandomNumberGenerator
     ) {
         drop(fetch)
+        if let manners = peers[fetch.peer], manners.patience > 1,
+            fetch.sent.duration(to: now) * 2 < fetch.sent.duration(to: fetch.deadline)
+        {
+            peers[fetch.peer]?.patience = manners.patience - 1
+        }
         let got = OffsetRanges(covered).subtracting(missing)
         guard covered.lowerBound == fetch.range.lowerBound, covered.upperBound <= fetch.range.upperBound,
             got.isEmpty == bytes.isEmpty

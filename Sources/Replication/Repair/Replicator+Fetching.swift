@@ -34,10 +34,10 @@ extension Replicator {
             let manners = peers[peer] ?? PeerManners()
             let patience =
                 (lane == .fresh ? settings.freshTimeout : settings.timeout)
-                * min(1 + manners.failures, ReplicatorLimits.patience)
+                * manners.patience
             fetches.append(
                 Fetch(
-                    id: id, log: want.log, range: range, peer: peer, lane: lane,
+                    id: id, log: want.log, range: range, peer: peer, lane: lane, sent: now,
                     deadline: now.advanced(by: patience)))
             update(want.log) { $0.underway.insert(range) }
             plan(&directives)
@@ -47,8 +47,8 @@ extension Replicator {
         return false
     }
 
-    /// What to ask for next of a log, and whom: of back-fill what the fewest hold, of fresh readings the oldest; the holder
-    /// that has least to do for us.
+    /// What to ask for next of a log, and whom: of back-fill what the fewest hold, of fresh readings the oldest; the
+    /// holder that has least to do for us.
     private func choose(
         _ log: LogName, _ lane: Lane, _ generator: inout some RandomNumberGenerator
     ) -> (range: Range<Offset>, peer: NodeID)? {
@@ -94,6 +94,8 @@ extension Replicator {
             counts.unanswered += 1
             drop(fetch)
             leaveAlone(fetch.peer, now, &generator)
+            let patience = peers[fetch.peer]?.patience ?? 1
+            peers[fetch.peer]?.patience = min(patience + 1, ReplicatorLimits.patience)
         }
         while let oldest = storing.first, oldest.deadline <= now {
             storing.removeFirst()

@@ -67,13 +67,12 @@ extension Replicator {
     }
 
     mutating func settle(_ log: LogName, _ offset: Offset) {
-        // Of a log that nobody holds there is nothing to fetch.
-        guard let state = logs[log], offset > state.settled else { return }
+        guard offset > logs[log]?.settled ?? .zero else { return }
         update(log) { $0.settled = offset }
     }
 
     mutating func setClaim(_ holdings: Holdings?, of peer: NodeID, _ log: LogName) {
-        guard peer != node else { return }
+        guard peer != node else { return setOwnClaim(holdings, log) }
         guard let holdings else { return removeClaim(of: peer, log) }
         guard prepare(log) else {
             counts.ignoredClaims += 1
@@ -91,6 +90,13 @@ extension Replicator {
             }
         }
         if log.node == node { touchClaim(log) }
+    }
+
+    /// What others believe of this gateway, from before its start: it is put right where it is not so any more.
+    private mutating func setOwnClaim(_ holdings: Holdings?, _ log: LogName) {
+        guard holdings != logs[log]?.published, prepare(log) else { return }
+        logs[log]?.published = holdings
+        touchClaim(log)
     }
 
     private mutating func removeClaim(of peer: NodeID, _ log: LogName) {

@@ -35,9 +35,9 @@ extension Replicator {
         liveHoldings(of: log).reduce(0) { $0 + ($1.ranges.contains(range) ? 1 : 0) }
     }
 
-    /// Up to which offset, from `start` on, at least `copies` live gateways hold everything; `start` where the first reading is
-    /// held by fewer. Fewer copies count as enough where fewer should be or are alive. Without `start`: from where the
-    /// log is settled.
+    /// Up to which offset, from `start` on, at least `copies` live gateways hold everything; `start` where the first
+    /// reading is held by fewer. Fewer copies count as enough where fewer should be or are alive. Without `start`:
+    /// from where the log is settled.
     package func replicatedEnd(of log: LogName, copies: Int, from start: Offset? = nil) -> Offset {
         guard let state = logs[log] else { return start ?? .zero }
         let start = start ?? state.floor
@@ -65,8 +65,9 @@ extension Replicator {
         return result
     }
 
-    /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that it is
-    /// gone, has closed the log without it, or is not known any more. Data beats a gap: should it turn up, it is no gap.
+    /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that
+    /// it is gone, has closed the log without it, or is not known any more. Data beats a gap: should it turn up, it
+    /// is no gap.
     package func gaps(of log: LogName) -> OffsetRanges {
         guard let state = logs[log], state.floor < state.end else { return OffsetRanges() }
         var gone = OffsetRanges(state.floor..<state.end)

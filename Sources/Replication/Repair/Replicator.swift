@@ -3,8 +3,8 @@ package import Model
 
 // Pure: no clock, randomness, I/O or unordered iteration of its own.
 
-/// Which gateway holds what of every log, and what this one fetches, serves, claims and gives up so that each reading is held
-/// by as many live gateways as it should be. See `Documentation/Replication.md`.
+/// Which gateway holds what of every log, and what this one fetches, serves, claims and gives up so that each reading
+/// is held by as many live gateways as it should be. See `Documentation/Replication.md`.
 package struct Replicator: Sendable {
     package let node: NodeID
     let settings: ReplicatorSettings
@@ -65,7 +65,7 @@ package struct Replicator: Sendable {
     ) -> [ReplicationDirective] {
         var directives: [ReplicationDirective] = []
         switch event {
-        case .members(let alive, let known): setMembers(alive: alive, known: known, &directives)
+        case .members(let alive, let known): setMembers(alive: alive, known: known)
         case .forgotten(let node): forget(node)
         case .claim(let node, let log, let holdings): setClaim(holdings, of: node, log)
         case .opened(let log): setOrigin(.open, of: log)
@@ -125,6 +125,7 @@ extension Replicator {
     /// Whether the log is known, or has been added.
     mutating func prepare(_ log: LogName) -> Bool {
         if logs[log] != nil { return true }
+        if names.count >= ReplicatorLimits.logs { removeFinished() }
         guard names.count < ReplicatorLimits.logs else { return false }
         var state = LogState()
         place(&state, log)
