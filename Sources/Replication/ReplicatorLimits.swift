@@ -20,8 +20,6 @@ package enum ReplicatorLimits {
     static let reads = 16
     /// Readings at the end of an open log that count as fresh: a second at the highest rate that a gateway is made for.
     static let freshReadings: UInt64 = 2048
-    /// Logs that are looked through for one that can be asked for now, where peers keep quiet.
-    static let looks = 64
     /// Logs that are known at once: 64 gateways that restart every hour of a week. Claims beyond are passed over and
     /// counted.
     static let logs = 16_384

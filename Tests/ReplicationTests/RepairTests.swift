@@ -135,6 +135,14 @@ struct RepairTests {
         #expect(asked[0] < 700 && asked[5] > 10_000)
     }
 
+    @Test("is not kept from others by one that is silent and alone holds a hundred logs")
+    func silentHolder() {
+        var rig = Rig(peers: 2)
+        for life in 1...100 { rig.send(.claim(of: gateway(1), log(of: 1, life), claim(0..<10, isClosed: true))) }
+        rig.send(.claim(of: gateway(2), log(of: 2), claim(0..<10, isClosed: true)))
+        #expect(rig.send(.unreachable(gateway(1))).requests.map(\.peer) == [gateway(2)])
+    }
+
     @Test("discounts what a holder says it lacks until it claims anew")
     func missing() {
         var rig = Rig(peers: 2)

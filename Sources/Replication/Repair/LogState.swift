@@ -52,6 +52,8 @@ struct LogState: Sendable {
     /// Its places in the queues of the lanes.
     var freshRank: UInt64?
     var backfillRank: UInt64?
+    /// Gave up such a place, as all who could bring something are left alone.
+    var isStalled = false
     /// Has a place in the list of logs with surplus.
     var isSurplus = false
     var holds = HoldState()

@@ -31,6 +31,7 @@ package struct Replicator: Sendable {
     var freshQueue = WantQueue()
     var backfillQueue = WantQueue()
     var freshTurn: UInt64 = 0
+    var stalled: [LogName] = []
     var fetches: [Fetch] = []
     var storing: [Storing] = []
     var bucket: TokenBucket
@@ -103,7 +104,7 @@ package struct Replicator: Sendable {
         consider(storing.first?.deadline)
         consider(nextClaims)
         consider(nextSurplus)
-        if canFetch, !(freshQueue.isEmpty && backfillQueue.isEmpty) {
+        if canFetch, !(freshQueue.isEmpty && backfillQueue.isEmpty && stalled.isEmpty) {
             consider(noRoomUntil)
             for peer in quiet { consider(peers[peer]?.quietUntil) }
             if !backfillQueue.isEmpty { consider(bucket.nextToken(now)) }
