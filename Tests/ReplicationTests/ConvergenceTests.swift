@@ -85,15 +85,17 @@ struct ConvergenceTests {
         var network = ModelNetwork(count, seed: seed, settings: settings)
         network.loss = 20
         network.doubling = 20
+        network.refusals = 3
         network.slowestMilliseconds = 400
         for _ in 0..<12 {
             let site = Int.random(in: 0..<count, using: &network.random)
             let other = Int.random(in: 0..<count, using: &network.random)
-            switch Int.random(in: 0..<6, using: &network.random) {
+            switch Int.random(in: 0..<7, using: &network.random) {
             case 0: network.stop(site)
             case 1 where count > 2: network.stop(site, losingDisk: true)
             case 2 where site != other: network.cut.insert([min(site, other), max(site, other)])
             case 3: network.cut = []
+            case 5: network.damage(site)
             case 4: if let log = network.allLogs.randomElement(using: &network.random) { settleSome(&network, log) }
             default: for site in network.sites.indices where !network.sites[site].isUp { network.start(site, settings) }
             }

@@ -1,6 +1,7 @@
 import Environment
 import Model
 import Replication
+import Testing
 
 /// The gateway number `number` of a test, and logs of it.
 func gateway(_ number: Int) -> NodeID { NodeID(high: 0xC0DE, low: UInt64(number)) }
@@ -48,7 +49,10 @@ struct Rig {
     @discardableResult
     mutating func send(_ event: ReplicationEvent) -> [ReplicationDirective] {
         let directives = replicator.step(event, now: now, using: &random)
-        for case .wake(let moment) in directives { wake = moment }
+        for case .wake(let moment) in directives {
+            #expect(moment > now)
+            wake = moment
+        }
         return directives
     }
 

@@ -74,6 +74,7 @@ extension ModelNetwork {
         case .retain: break
         case .keepHold(let id, _, _): post(.kept(id), to: site, after: .milliseconds(30))
         case .wake(let moment):
+            if moment <= now { faults.append("\(site) wants a tick in the past") }
             sites[site].wake = moment
             post(.tick, to: site, after: max(.zero, now.duration(to: moment)))
         case .alarm(let text): faults.append(text)
@@ -141,6 +142,7 @@ extension ModelNetwork {
             faults.append("\(site) got a chunk that lacks \(ranges)")
             return send(.refused(id, .damaged), to: site)
         }
+        if Int.random(in: 0..<100, using: &random) < refusals { return send(.refused(id, .noRoom), to: site) }
         doubles += ranges.intersection(sites[site].durable[log] ?? OffsetRanges()).readings
         sites[site].waiting.append((log, ranges))
     }

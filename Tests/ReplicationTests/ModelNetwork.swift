@@ -47,6 +47,8 @@ struct ModelNetwork {
     /// In percent.
     var loss = 0
     var doubling = 0
+    /// How often a ring has no room for a chunk.
+    var refusals = 0
     var slowestMilliseconds = 20
     /// Bytes of a chunk beyond what says which readings are in it.
     var padding = 0
@@ -137,6 +139,18 @@ struct ModelNetwork {
         sites[site].durable[log, default: OffsetRanges()].insert(range)
         commits[log, default: []].append((range.upperBound, now))
         send(.held(log, range), to: site)
+    }
+
+    /// A part of a copy goes bad.
+    mutating func damage(_ site: Int) {
+        let copies = sites[site].durable.keys.sorted().filter { !sites[site].minted.contains($0) }
+        guard sites[site].isUp, let log = copies.randomElement(using: &random),
+            let end = sites[site].durable[log]?.end.rawValue, end > 1
+        else { return }
+        let low = UInt64.random(in: 0..<end, using: &random)
+        let range = Offset(low)..<Offset(min(end, low + 50))
+        sites[site].durable[log]?.remove(range)
+        send(.lost(log, range, .damaged), to: site)
     }
 
     mutating func settle(_ log: LogName, _ offset: Offset) {

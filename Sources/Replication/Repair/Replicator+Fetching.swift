@@ -27,9 +27,10 @@ extension Replicator {
         _ lane: Lane, _ now: MonotonicInstant, _ directives: inout [ReplicationDirective],
         _ generator: inout some RandomNumberGenerator
     ) -> Bool {
-        while let log = (lane == .fresh ? freshQueue : backfillQueue).wants.first?.log {
+        while let want = (lane == .fresh ? freshQueue : backfillQueue).wants.first {
+            let log = want.log
             guard let (range, peer) = choose(log, lane, &generator) else {
-                stall(log, lane)
+                stall(want, lane)
                 continue
             }
             let id = FetchID(generator.next())
@@ -46,18 +47,18 @@ extension Replicator {
     }
 
     /// All holders of what the log lacks are left alone now: it gives up its place until one of them is not any more.
-    private mutating func stall(_ log: LogName, _ lane: Lane) {
+    private mutating func stall(_ want: WantQueue.Want, _ lane: Lane) {
         switch lane {
         case .fresh:
-            if let rank = logs[log]?.freshRank { freshQueue.remove(.init(rank: rank, log: log)) }
-            logs[log]?.freshRank = nil
+            freshQueue.remove(want)
+            logs[want.log]?.freshRank = nil
         case .backfill:
-            if let rank = logs[log]?.backfillRank { backfillQueue.remove(.init(rank: rank, log: log)) }
-            logs[log]?.backfillRank = nil
+            backfillQueue.remove(want)
+            logs[want.log]?.backfillRank = nil
         }
-        guard logs[log]?.isStalled == false else { return }
-        logs[log]?.isStalled = true
-        stalled.append(log)
+        guard logs[want.log]?.isStalled == false else { return }
+        logs[want.log]?.isStalled = true
+        stalled.append(want.log)
     }
 
     private mutating func resume() {

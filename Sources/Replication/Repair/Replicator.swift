@@ -105,9 +105,12 @@ package struct Replicator: Sendable {
         consider(nextClaims)
         consider(nextSurplus)
         if canFetch, !(freshQueue.isEmpty && backfillQueue.isEmpty && stalled.isEmpty) {
-            consider(noRoomUntil)
-            for peer in quiet { consider(peers[peer]?.quietUntil) }
-            if !backfillQueue.isEmpty { consider(bucket.nextToken(now)) }
+            if let noRoomUntil {
+                consider(noRoomUntil)
+            } else {
+                for peer in quiet { consider(peers[peer]?.quietUntil) }
+                if !backfillQueue.isEmpty { consider(bucket.nextToken(now)) }
+            }
         }
         guard next != lastWake else { return }
         lastWake = next
