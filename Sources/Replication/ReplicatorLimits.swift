@@ -1,4 +1,5 @@
-/// Every limit of the data half of replication, each with its reason. What an operator may want to change is in ``ReplicatorSettings``.
+/// Every limit of the data half of replication, each with its reason. What an operator may want to change is in
+/// ``ReplicatorSettings``.
 package enum ReplicatorLimits {
     /// Ranges in a claim or a frame: two lists of them at their longest stay below the 900 bytes of a replicated value.
     package static let ranges = 16
@@ -8,7 +9,8 @@ package enum ReplicatorLimits {
     static let answeredBytes = 96 * 1024
     /// Chunks on the way to this gateway: enough to fill a slow link. One is kept free for fresh readings.
     package static let inFlight = 2
-    /// Chunks that were given to the ring and are not durable yet: a commit of a second takes what a fast link brings, and RAM is small.
+    /// Chunks that were given to the ring and are not durable yet: a commit of a second takes what a fast link
+    /// brings, and RAM is small.
     static let storing = 32
     /// After this the ring is taken to have lost a chunk, which is asked for again. Seconds.
     static let storingSeconds = 30
@@ -18,13 +20,13 @@ package enum ReplicatorLimits {
     static let reads = 16
     /// Readings at the end of an open log that count as fresh: a second at the highest rate that a gateway is made for.
     static let freshReadings: UInt64 = 2048
-    /// Logs that are looked through for one that can be asked for now, where peers keep quiet.
-    static let looks = 64
-    /// Logs that are known at once: 64 gateways that restart every hour of a week. Claims beyond are passed over and counted.
+    /// Logs that are known at once: 64 gateways that restart every hour of a week. Claims beyond are passed over and
+    /// counted.
     static let logs = 16_384
     /// Longest silence towards a peer that fails. Seconds.
     static let quietSeconds = 30
-    /// Patience for an answer grows with a peer's failures up to this many times the first, so that a slow link still gets on.
+    /// Patience for an answer grows with a peer's silence up to this many times the first, so that a slow link still
+    /// gets on.
     static let patience = 4
     /// How long a peer that is busy is left alone. Milliseconds.
     static let busyMilliseconds = 300

@@ -8,7 +8,8 @@ package struct Holdings: Hashable, Sendable {
     package var end: Offset
     /// The log's own gateway says that it will append no more. `end` may still grow, as holders return.
     package var isClosed: Bool
-    /// Was there and is not any more: damaged, or evicted for want of space. At most ``ReplicatorLimits/ranges`` ranges.
+    /// Was there and is not any more: damaged, or evicted for want of space. At most ``ReplicatorLimits/ranges``
+    /// ranges.
     package var lost: OffsetRanges
     /// The log's own gateway lets go of everything below.
     package var released: Offset

@@ -48,6 +48,13 @@ extension Replicator {
         state.claims.contains { !$0.holdings.ranges.isEmpty } || !state.lost.isEmpty && state.floor < state.end
     }
 
+    /// Makes room for logs that still matter.
+    mutating func removeFinished() {
+        let all = names
+        names.removeAll { logs[$0]?.isFinished ?? true }
+        for log in all where logs[log]?.isFinished ?? false { logs[log] = nil }
+    }
+
     mutating func removeIfForgettable(_ log: LogName) {
         guard logs[log]?.isForgettable == true, logs[log]?.isDirty == false else { return }
         logs[log] = nil

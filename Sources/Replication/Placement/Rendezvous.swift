@@ -1,7 +1,7 @@
 package import Model
 
-/// Rendezvous hashing: every gateway draws the same weight for a node and a subject, so all agree on an order without a word.
-/// The weights are part of the protocol: gateways of different versions must agree on them.
+/// Rendezvous hashing: every gateway draws the same weight for a node and a subject, so all agree on an order without
+/// a word. The weights are part of the protocol: gateways of different versions must agree on them.
 package func rendezvous(_ seeds: UInt64..., node: NodeID) -> UInt64 {
     weight(of: node, under: folded(seeds))
 }

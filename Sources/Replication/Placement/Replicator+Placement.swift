@@ -2,7 +2,7 @@ package import Model
 
 /// Who should hold a log: the first K live gateways in the log's order, its own node before all.
 extension Replicator {
-    mutating func setMembers(alive: [NodeID], known: [NodeID], _ directives: inout [ReplicationDirective]) {
+    mutating func setMembers(alive: [NodeID], known: [NodeID]) {
         let alive = Self.ascending(alive, with: node)
         let known = Self.ascending(known + alive, with: node)
         guard alive != self.alive || known != self.known else { return }

@@ -6,7 +6,8 @@ struct CoveredRange: Hashable, Sendable {
     let holders: Int
 }
 
-/// `subject` in ascending pieces, each held by the same number of `sets` throughout; pieces that nobody holds are among them.
+/// `subject` in ascending pieces, each held by the same number of `sets` throughout; pieces that nobody holds are
+/// among them.
 func coverage(of subject: OffsetRanges, by sets: [OffsetRanges]) -> [CoveredRange] {
     // Most of the time all hold all of it.
     if sets.allSatisfy({ $0.contains(subject) }) {

@@ -161,8 +161,8 @@ extension OffsetRanges {
         return OffsetRanges(unchecked: result)
     }
 
-    /// At most `limit` of the ranges: the first, which is the prefix; the last, which is the fresh tail; and the longest
-    /// between. A subset: what is said with it understates, never overstates. `limit` is 2 or more.
+    /// At most `limit` of the ranges: the first, which is the prefix; the last, which is the fresh tail; and the
+    /// longest between. A subset: what is said with it understates, never overstates. `limit` is 2 or more.
     package func bounded(to limit: Int) -> OffsetRanges {
         guard ranges.count > limit else { return self }
         let middle = ranges.indices.dropFirst().dropLast().sorted { left, right in

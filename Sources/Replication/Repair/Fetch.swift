@@ -13,6 +13,7 @@ struct Fetch: Sendable {
     let range: Range<Offset>
     let peer: NodeID
     let lane: Lane
+    let sent: MonotonicInstant
     let deadline: MonotonicInstant
 }
 
@@ -30,6 +31,8 @@ struct Storing: Sendable {
 struct PeerManners: Sendable {
     /// Requests in a row without a good answer.
     var failures = 0
+    /// Times the first patience that it is given: a slow link gets on without asking for everything twice.
+    var patience = 1
     var quietUntil: MonotonicInstant?
     /// The last alarm about it.
     var alarmedAt: MonotonicInstant?

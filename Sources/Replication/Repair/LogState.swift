@@ -52,6 +52,8 @@ struct LogState: Sendable {
     /// Its places in the queues of the lanes.
     var freshRank: UInt64?
     var backfillRank: UInt64?
+    /// Gave up such a place, as all who could bring something are left alone.
+    var isStalled = false
     /// Has a place in the list of logs with surplus.
     var isSurplus = false
     var holds = HoldState()
@@ -74,9 +76,13 @@ struct LogState: Sendable {
         return isThere ? claims[index] : nil
     }
 
-    /// Nothing of it is left anywhere that is known.
-    var isForgettable: Bool {
-        origin != .open && mine.isEmpty && underway.isEmpty && claims.isEmpty && published == nil && !isUnpublished
+    /// Nothing of it is left anywhere that is known. What this ring wrote stays known as such until the next start, and
+    /// what is settled stays so, for a claim about it may be on its way.
+    var isForgettable: Bool { isFinished && floor == .zero && !isUnpublished }
+
+    /// Can be forgotten where room is short.
+    var isFinished: Bool {
+        origin == .copied && mine.isEmpty && underway.isEmpty && claims.isEmpty && published == nil
     }
 }
 

@@ -7,7 +7,8 @@ package enum ReplicationEvent: Hashable, Sendable {
     case members(alive: [NodeID], known: [NodeID])
     /// The member does not count any more, and what it claimed is forgotten.
     case forgotten(NodeID)
-    /// What another gateway says that it holds; `nil`: nothing any more.
+    /// What another gateway says that it holds; `nil`: nothing any more. Of this gateway itself: what others still
+    /// believe from before its start, to be told after all that was found on the disk.
     case claim(of: NodeID, LogName, Holdings?)
     /// The log that this process appends to. Comes before anything of it is held.
     case opened(LogName)
@@ -28,7 +29,8 @@ package enum ReplicationEvent: Hashable, Sendable {
     case unreachable(NodeID)
     /// Answers ``ReplicationDirective/read(_:_:_:limit:)``.
     case chunkRead(ReadID, ChunkOutcome)
-    /// The chunk of ``ReplicationDirective/store(_:_:_:_:)`` will not become durable; where it will, ``held(_:_:)`` says so.
+    /// The chunk of ``ReplicationDirective/store(_:_:_:_:)`` will not become durable; where it will, ``held(_:_:)``
+    /// says so.
     case refused(FetchID, StoreRefusal)
     /// Whether the ring has no room for more copies now.
     case paused(Bool)
@@ -73,7 +75,8 @@ package enum StoreRefusal: Hashable, Sendable {
 /// What a replicator wants done.
 package enum ReplicationDirective: Hashable, Sendable {
     case frame([UInt8], to: NodeID)
-    /// Read the start of the range, at most `limit` bytes, for a peer; answered by ``ReplicationEvent/chunkRead(_:_:)``.
+    /// Read the start of the range, at most `limit` bytes, for a peer; answered by
+    /// ``ReplicationEvent/chunkRead(_:_:)``.
     case read(ReadID, LogName, Range<Offset>, limit: Int)
     /// A chunk has come that should hold these ranges. Answered by ``ReplicationEvent/held(_:_:)`` once durable,
     /// or by ``ReplicationEvent/refused(_:_:)``.

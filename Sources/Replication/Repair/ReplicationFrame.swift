@@ -9,7 +9,8 @@ package struct FetchID: Hashable, Sendable {
     }
 }
 
-/// One round of asking for holds on a log, drawn at random by who asks, so that grants of an earlier round are known as such.
+/// One round of asking for holds on a log, drawn at random by who asks, so that grants of an earlier round are known
+/// as such.
 package struct HoldID: Hashable, Sendable {
     package let rawValue: UInt64
 

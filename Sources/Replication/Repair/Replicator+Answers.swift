@@ -34,6 +34,11 @@ extension Replicator {
         _ generator: inout some RandomNumberGenerator
     ) {
         drop(fetch)
+        if let manners = peers[fetch.peer], manners.patience > 1,
+            fetch.sent.duration(to: now) * 2 < fetch.sent.duration(to: fetch.deadline)
+        {
+            peers[fetch.peer]?.patience = manners.patience - 1
+        }
         let got = OffsetRanges(covered).subtracting(missing)
         guard covered.lowerBound == fetch.range.lowerBound, covered.upperBound <= fetch.range.upperBound,
             got.isEmpty == bytes.isEmpty
@@ -41,9 +46,11 @@ extension Replicator {
             counts.malformed += 1
             return leaveAlone(fetch.peer, now, &generator)
         }
-        peers[fetch.peer]?.failures = 0
         if !missing.isEmpty { discount(missing, of: fetch.peer, fetch.log) }
-        guard !got.isEmpty else { return }
+        guard !got.isEmpty else {
+            peers[fetch.peer]?.failures = 0
+            return
+        }
         counts.fetchedChunks += 1
         counts.fetchedBytes += UInt64(bytes.count)
         counts.fetchedReadings += got.readings

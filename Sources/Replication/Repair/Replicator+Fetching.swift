@@ -27,28 +27,50 @@ extension Replicator {
         _ lane: Lane, _ now: MonotonicInstant, _ directives: inout [ReplicationDirective],
         _ generator: inout some RandomNumberGenerator
     ) -> Bool {
-        let wants = lane == .fresh ? freshQueue.wants : backfillQueue.wants
-        for want in wants.prefix(ReplicatorLimits.looks) {
-            guard let (range, peer) = choose(want.log, lane, &generator) else { continue }
+        while let want = (lane == .fresh ? freshQueue : backfillQueue).wants.first {
+            let log = want.log
+            guard let (range, peer) = choose(log, lane, &generator) else {
+                stall(want, lane)
+                continue
+            }
             let id = FetchID(generator.next())
-            let manners = peers[peer] ?? PeerManners()
-            let patience =
-                (lane == .fresh ? settings.freshTimeout : settings.timeout)
-                * min(1 + manners.failures, ReplicatorLimits.patience)
+            let patience = lane == .fresh ? settings.freshTimeout : settings.timeout
+            let deadline = now.advanced(by: patience * (peers[peer]?.patience ?? 1))
             fetches.append(
-                Fetch(
-                    id: id, log: want.log, range: range, peer: peer, lane: lane,
-                    deadline: now.advanced(by: patience)))
-            update(want.log) { $0.underway.insert(range) }
+                Fetch(id: id, log: log, range: range, peer: peer, lane: lane, sent: now, deadline: deadline))
+            update(log) { $0.underway.insert(range) }
             plan(&directives)
-            directives.append(.frame(ReplicationFrame.request(id, want.log, range).encoded, to: peer))
+            directives.append(.frame(ReplicationFrame.request(id, log, range).encoded, to: peer))
             return true
         }
         return false
     }
 
-    /// What to ask for next of a log, and whom: of back-fill what the fewest hold, of fresh readings the oldest; the holder
-    /// that has least to do for us.
+    /// All holders of what the log lacks are left alone now: it gives up its place until one of them is not any more.
+    private mutating func stall(_ want: WantQueue.Want, _ lane: Lane) {
+        switch lane {
+        case .fresh:
+            freshQueue.remove(want)
+            logs[want.log]?.freshRank = nil
+        case .backfill:
+            backfillQueue.remove(want)
+            logs[want.log]?.backfillRank = nil
+        }
+        guard logs[want.log]?.isStalled == false else { return }
+        logs[want.log]?.isStalled = true
+        stalled.append(want.log)
+    }
+
+    private mutating func resume() {
+        for log in stalled {
+            logs[log]?.isStalled = false
+            touch(log)
+        }
+        stalled.removeAll(keepingCapacity: true)
+    }
+
+    /// What to ask for next of a log, and whom: of back-fill what the fewest hold, of fresh readings the oldest; the
+    /// holder that has least to do for us.
     private func choose(
         _ log: LogName, _ lane: Lane, _ generator: inout some RandomNumberGenerator
     ) -> (range: Range<Offset>, peer: NodeID)? {
@@ -88,12 +110,16 @@ extension Replicator {
             for peer in quiet {
                 if let until = peers[peer]?.quietUntil, until <= now { peers[peer]?.quietUntil = nil }
             }
+            let before = quiet.count
             quiet.removeAll { peers[$0]?.quietUntil == nil }
+            if quiet.count < before { resume() }
         }
         for fetch in fetches where fetch.deadline <= now {
             counts.unanswered += 1
             drop(fetch)
             leaveAlone(fetch.peer, now, &generator)
+            let patience = peers[fetch.peer]?.patience ?? 1
+            peers[fetch.peer]?.patience = min(patience + 1, ReplicatorLimits.patience)
         }
         while let oldest = storing.first, oldest.deadline <= now {
             storing.removeFirst()

@@ -28,9 +28,17 @@ extension Replicator {
             state.underway.remove(range)
             state.end = max(state.end, range.upperBound)
         }
-        for index in storing.indices where storing[index].log == log { storing[index].ranges.remove(range) }
-        storing.removeAll { $0.ranges.isEmpty }
+        noteDurable(range, of: log)
         touchClaim(log)
+    }
+
+    private mutating func noteDurable(_ range: Range<Offset>, of log: LogName) {
+        for index in storing.indices where storing[index].log == log {
+            storing[index].ranges.remove(range)
+            // Only now is it known that what the peer sent was good.
+            if storing[index].ranges.isEmpty { peers[storing[index].peer]?.failures = 0 }
+        }
+        storing.removeAll { $0.ranges.isEmpty }
     }
 
     mutating func lose(_ range: Range<Offset>, of log: LogName, _ reason: LossReason) {
@@ -53,14 +61,18 @@ extension Replicator {
         touchClaim(log)
     }
 
+    mutating func release(_ log: LogName, _ offset: Offset) {
+        update(log) { $0.released = max($0.released, offset) }
+        touchClaim(log)
+    }
+
     mutating func settle(_ log: LogName, _ offset: Offset) {
-        // Of a log that nobody holds there is nothing to fetch.
-        guard let state = logs[log], offset > state.settled else { return }
+        guard offset > logs[log]?.settled ?? .zero else { return }
         update(log) { $0.settled = offset }
     }
 
     mutating func setClaim(_ holdings: Holdings?, of peer: NodeID, _ log: LogName) {
-        guard peer != node else { return }
+        guard peer != node else { return setOwnClaim(holdings, log) }
         guard let holdings else { return removeClaim(of: peer, log) }
         guard prepare(log) else {
             counts.ignoredClaims += 1
@@ -78,6 +90,13 @@ extension Replicator {
             }
         }
         if log.node == node { touchClaim(log) }
+    }
+
+    /// What others believe of this gateway, from before its start: it is put right where it is not so any more.
+    private mutating func setOwnClaim(_ holdings: Holdings?, _ log: LogName) {
+        guard holdings != logs[log]?.published, prepare(log) else { return }
+        logs[log]?.published = holdings
+        touchClaim(log)
     }
 
     private mutating func removeClaim(of peer: NodeID, _ log: LogName) {

@@ -4,6 +4,11 @@ package import Model
 package struct UnderReplication: Hashable, Sendable {
     package var logs: Int
     package var readings: UInt64
+
+    package init(logs: Int = 0, readings: UInt64 = 0) {
+        self.logs = logs
+        self.readings = readings
+    }
 }
 
 /// What the rest of a gateway may ask. Nothing here changes anything.
@@ -30,9 +35,9 @@ extension Replicator {
         liveHoldings(of: log).reduce(0) { $0 + ($1.ranges.contains(range) ? 1 : 0) }
     }
 
-    /// Up to which offset, from `start` on, at least `copies` live gateways hold everything; `start` where the first reading is
-    /// held by fewer. Fewer copies count as enough where fewer should be or are alive. Without `start`: from where the
-    /// log is settled.
+    /// Up to which offset, from `start` on, at least `copies` live gateways hold everything; `start` where the first
+    /// reading is held by fewer. Fewer copies count as enough where fewer should be or are alive. Without `start`:
+    /// from where the log is settled.
     package func replicatedEnd(of log: LogName, copies: Int, from start: Offset? = nil) -> Offset {
         guard let state = logs[log] else { return start ?? .zero }
         let start = start ?? state.floor
@@ -44,7 +49,7 @@ extension Replicator {
 
     /// What is neither settled nor held by as many live gateways as should hold it.
     package var underReplicated: UnderReplication {
-        var result = UnderReplication(logs: 0, readings: 0)
+        var result = UnderReplication()
         let copies = copies
         for log in names {
             guard let state = logs[log] else { continue }
@@ -60,8 +65,9 @@ extension Replicator {
         return result
     }
 
-    /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that it is
-    /// gone, has closed the log without it, or is not known any more. Data beats a gap: should it turn up, it is no gap.
+    /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that
+    /// it is gone, has closed the log without it, or is not known any more. Data beats a gap: should it turn up, it
+    /// is no gap.
     package func gaps(of log: LogName) -> OffsetRanges {
         guard let state = logs[log], state.floor < state.end else { return OffsetRanges() }
         var gone = OffsetRanges(state.floor..<state.end)

@@ -3,8 +3,8 @@ package import Model
 
 // Pure: no clock, randomness, I/O or unordered iteration of its own.
 
-/// Which gateway holds what of every log, and what this one fetches, serves, claims and gives up so that each reading is held
-/// by as many live gateways as it should be. See `Documentation/Replication.md`.
+/// Which gateway holds what of every log, and what this one fetches, serves, claims and gives up so that each reading
+/// is held by as many live gateways as it should be. See `Documentation/Replication.md`.
 package struct Replicator: Sendable {
     package let node: NodeID
     let settings: ReplicatorSettings
@@ -31,6 +31,7 @@ package struct Replicator: Sendable {
     var freshQueue = WantQueue()
     var backfillQueue = WantQueue()
     var freshTurn: UInt64 = 0
+    var stalled: [LogName] = []
     var fetches: [Fetch] = []
     var storing: [Storing] = []
     var bucket: TokenBucket
@@ -65,7 +66,7 @@ package struct Replicator: Sendable {
     ) -> [ReplicationDirective] {
         var directives: [ReplicationDirective] = []
         switch event {
-        case .members(let alive, let known): setMembers(alive: alive, known: known, &directives)
+        case .members(let alive, let known): setMembers(alive: alive, known: known)
         case .forgotten(let node): forget(node)
         case .claim(let node, let log, let holdings): setClaim(holdings, of: node, log)
         case .opened(let log): setOrigin(.open, of: log)
@@ -73,7 +74,7 @@ package struct Replicator: Sendable {
         case .closed(let log, let end): close(log, end)
         case .held(let log, let range): hold(range, of: log)
         case .lost(let log, let range, let reason): lose(range, of: log, reason)
-        case .released(let log, let offset): update(log) { $0.released = max($0.released, offset) }
+        case .released(let log, let offset): release(log, offset)
         case .settled(let log, let offset): settle(log, offset)
         case .frame(let bytes, let peer): receive(bytes, from: peer, now, &directives, &generator)
         case .unreachable(let peer): failFetches(from: peer, now, &generator)
@@ -103,10 +104,13 @@ package struct Replicator: Sendable {
         consider(storing.first?.deadline)
         consider(nextClaims)
         consider(nextSurplus)
-        if canFetch, !(freshQueue.isEmpty && backfillQueue.isEmpty) {
-            consider(noRoomUntil)
-            for peer in quiet { consider(peers[peer]?.quietUntil) }
-            if !backfillQueue.isEmpty { consider(bucket.nextToken(now)) }
+        if canFetch, !(freshQueue.isEmpty && backfillQueue.isEmpty && stalled.isEmpty) {
+            if let noRoomUntil {
+                consider(noRoomUntil)
+            } else {
+                for peer in quiet { consider(peers[peer]?.quietUntil) }
+                if !backfillQueue.isEmpty { consider(bucket.nextToken(now)) }
+            }
         }
         guard next != lastWake else { return }
         lastWake = next
@@ -125,6 +129,7 @@ extension Replicator {
     /// Whether the log is known, or has been added.
     mutating func prepare(_ log: LogName) -> Bool {
         if logs[log] != nil { return true }
+        if names.count >= ReplicatorLimits.logs { removeFinished() }
         guard names.count < ReplicatorLimits.logs else { return false }
         var state = LogState()
         place(&state, log)

@@ -1,0 +1,74 @@
+import Environment
+import Model
+import Replication
+import Testing
+
+@Suite("What a gateway knows of all copies")
+struct OverviewTests {
+    private let mine = log(of: 0)
+    private let theirs = log(of: 1)
+
+    @Test("tells up to where enough live gateways hold everything")
+    func replicatedEnd() {
+        var rig = Rig(peers: 3)
+        rig.send(.opened(mine))
+        rig.send(.held(mine, offsets(0..<100)))
+        rig.send(.claim(of: gateway(1), mine, claim(0..<80)))
+        rig.send(.claim(of: gateway(2), mine, claim(0..<30, 60..<90)))
+        let replicator = rig.replicator
+        #expect((1...4).map { replicator.replicatedEnd(of: mine, copies: $0).rawValue } == [100, 80, 30, 0])
+        #expect(replicator.replicatedEnd(of: mine, copies: 3, from: Offset(60)) == Offset(80))
+        #expect(replicator.replicatedEnd(of: mine, copies: 3, from: Offset(40)) == Offset(40))
+        #expect(replicator.holders(of: mine, at: Offset(50)) == [gateway(0), gateway(1)])
+        #expect(replicator.liveCopies(of: mine, offsets(65..<75)) == 3)
+    }
+
+    @Test("counts the dead neither as copies nor as needed")
+    func deadDoNotCount() {
+        var rig = Rig(peers: 2)
+        rig.send(.opened(mine))
+        rig.send(.held(mine, offsets(0..<100)))
+        rig.send(.claim(of: gateway(1), mine, claim(0..<80)))
+        #expect(rig.replicator.replicatedEnd(of: mine, copies: 2) == Offset(80))
+        rig.send(.members(alive: [gateway(2)], known: [gateway(1), gateway(2)]))
+        #expect(rig.replicator.replicatedEnd(of: mine, copies: 2) == .zero)
+        rig.send(.members(alive: [], known: [gateway(1), gateway(2)]))
+        #expect(rig.replicator.replicatedEnd(of: mine, copies: 2) == Offset(100))
+        #expect(rig.replicator.liveCopies(of: mine, offsets(0..<10)) == 1)
+    }
+
+    @Test("counts what fewer live gateways hold than should")
+    func underReplicated() {
+        var rig = Rig(peers: 2)
+        rig.send(.opened(mine))
+        rig.send(.held(mine, offsets(0..<100)))
+        rig.send(.claim(of: gateway(1), mine, claim(0..<80)))
+        rig.send(.claim(of: gateway(2), mine, claim(0..<100)))
+        #expect(rig.replicator.underReplicated == UnderReplication(logs: 1, readings: 20))
+        rig.send(.settled(mine, Offset(90)))
+        #expect(rig.replicator.underReplicated == UnderReplication(logs: 1, readings: 10))
+        rig.send(.settled(mine, Offset(100)))
+        #expect(rig.replicator.underReplicated == UnderReplication(logs: 0, readings: 0))
+    }
+
+    @Test("calls a gap only what no known gateway, alive or dead, could bring")
+    func gaps() {
+        var rig = Rig(peers: 2)
+        rig.send(.held(theirs, offsets(0..<10)))
+        rig.send(.claim(of: gateway(2), theirs, claim(20..<30, end: 60)))
+        // The owner has said nothing yet, then that it lost some of it.
+        #expect(rig.replicator.gaps(of: theirs).isEmpty)
+        rig.send(.claim(of: gateway(1), theirs, claim(35..<50, end: 60, lost: set(0..<35))))
+        #expect(rig.replicator.gaps(of: theirs) == set(10..<20, 30..<35))
+        rig.send(.members(alive: [], known: [gateway(1), gateway(2)]))
+        #expect(rig.replicator.gaps(of: theirs) == set(10..<20, 30..<35))
+        // Closed without it.
+        rig.send(.claim(of: gateway(1), theirs, claim(35..<50, end: 60, isClosed: true)))
+        #expect(rig.replicator.gaps(of: theirs) == set(10..<20, 30..<35, 50..<60))
+        // Not known any more, and what it held with it.
+        rig.send(.members(alive: [], known: [gateway(2)]))
+        #expect(rig.replicator.gaps(of: theirs) == set(10..<20, 30..<60))
+        rig.send(.settled(theirs, Offset(40)))
+        #expect(rig.replicator.gaps(of: theirs) == set(40..<60))
+    }
+}
