@@ -92,10 +92,12 @@ struct UploadJob: Sendable {
         insert([part])
     }
 
-    /// A peer delivered `range`: what of it waits here need not go, whatever the sink thought of it.
-    mutating func deliver(_ range: Range<Offset>) {
-        parts = parts.flatMap { $0.without(range) }
-        let kept = refusals.enumerated().filter { !range.contains($0.element.offset) }
+    /// What a peer delivered meanwhile need not go, whatever the sink thought of it. A job's own parts are settled at its end.
+    mutating func trim(to settlements: Settlements) {
+        parts = parts.flatMap { settlements.pending(in: $0) }
+        let kept = refusals.enumerated().filter {
+            !settlements.pending(in: $0.element.offset..<$0.element.offset.advanced(by: 1)).isEmpty
+        }
         witnessed = kept.count { $0.offset < witnessed }
         refusals = kept.map(\.element)
         startTrials()

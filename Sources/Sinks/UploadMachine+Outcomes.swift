@@ -46,9 +46,9 @@ extension UploadMachine {
             let text = cut(reason, toBytes: Self.reasonBytes)
             pause(text, retryAfter: retryAfter, epoch: part.epoch, opens: false, now: now, using: &rng, &out)
             // With nothing learnt yet, it is better formed anew: it may have grown.
-            if !jobs[index].isSplitting { settle(jobs.remove(at: index), &out) }
-            return
+            if !jobs[index].isSplitting { return settle(jobs.remove(at: index), &out) }
         }
+        if let settlements = logs[jobs[index].log]?.settlements { jobs[index].trim(to: settlements) }
         if jobs[index].isDone { conclude(jobs.remove(at: index), epoch: part.epoch, now: now, using: &rng, &out) }
     }
 

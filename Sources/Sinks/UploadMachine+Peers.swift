@@ -62,14 +62,12 @@ extension UploadMachine {
     mutating func deliver(_ log: LogID, _ range: Range<Offset>, _ out: inout [UploadDirective]) {
         guard let end = logs[log]?.end, range.lowerBound < end, !range.isEmpty else { return }
         let known = range.lowerBound..<min(range.upperBound, end)
-        var ended: [UploadJob] = []
+        guard settle(log, known, as: .uploaded, isByPeer: true, &out), let state = logs[log] else { return }
         for index in jobs.indices.reversed() where jobs[index].log == log && jobs[index].range.overlaps(known) {
-            jobs[index].deliver(known)
-            if jobs[index].isDone { ended.append(jobs.remove(at: index)) }
+            jobs[index].trim(to: state.settlements)
+            if jobs[index].isDone { settle(jobs.remove(at: index), &out) }
         }
-        suspects.removeAll { $0.log == log && $0.range.clamped(to: known) == $0.range }
-        let changed = settle(log, known, as: .uploaded, isByPeer: true, &out)
-        for job in ended.reversed() { settle(job, &out) }
-        if changed { tellProgress(log, &out) }
+        suspects.removeAll { $0.log == log && state.settlements.pending(in: $0.range).isEmpty }
+        tellProgress(log, &out)
     }
 }
