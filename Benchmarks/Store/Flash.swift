@@ -133,7 +133,8 @@ private struct FlashSite {
                     events.append(.sent(sink: sink, request.id, .accepted, devices))
                 case .stored(let readings): stored += readings.count
                 case .wake(let moment): wake = moment
-                case .settle: break
+                case .work(let work): events.append(.worked(work.perform(on: disk)))
+                case .settle, .datagram, .frame: break
                 case .report(let report):
                     guard report.severity != .error else { throw ChildFailure(description: report.text) }
                 }

@@ -130,6 +130,7 @@ package struct GatewayCore: Sendable {
             undated.removeAll()
             letGo(until: nil, now: now, &directives)
         case .sessionLost(let broker): loseSession(of: broker, now: now)
+        case .datagram, .frame, .unreachable, .worked: break
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true
         }

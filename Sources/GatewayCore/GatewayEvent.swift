@@ -52,6 +52,14 @@ package enum GatewayEvent: Sendable {
     case clockTrusted(ClockAnchor)
     /// A broker has no memory of our session: its message ids begin anew.
     case sessionLost(String)
+    /// A peer, or somebody who says so, sent this.
+    case datagram([UInt8], from: PeerAddress)
+    /// The next message on a stream of that peer's, whole and in order.
+    case frame([UInt8], from: PeerAddress)
+    /// No stream to that peer can be had, or the one there was has broken: frames since may be lost.
+    case unreachable(PeerAddress)
+    /// Answers a ``GatewayDirective/work(_:)``.
+    case worked(PeerWorkResult)
     case tick
     /// Write what is left, at once.
     case stopping
@@ -86,6 +94,12 @@ package enum GatewayDirective: Sendable {
     case stored([StoredReading])
     /// Perform the source, send, answer `sent` or `unreadable`.
     case send(sink: Int, SendRequest, SendSource)
+    /// Send, once; it may be lost.
+    case datagram([UInt8], to: PeerAddress)
+    /// Send on the stream to that peer, which is opened where there is none; answer `unreachable` where that fails.
+    case frame([UInt8], to: PeerAddress)
+    /// Perform on the other storage thread, answer `worked`.
+    case work(PeerWork)
     /// Answer `tick` then; replaces the wake before it.
     case wake(at: MonotonicInstant)
     case report(Report)

@@ -53,7 +53,9 @@ package struct ByteReader {
         return Int(value)
     }
 
-    @inlinable package mutating func fixed<Number: FixedWidthInteger & UnsignedInteger>(_: Number.Type) throws(FormatError) -> Number {
+    @inlinable package mutating func fixed<Number: FixedWidthInteger & UnsignedInteger>(
+        _: Number.Type
+    ) throws(FormatError) -> Number {
         let width = Number.bitWidth / 8
         guard end - position >= width else { throw .truncated }
         var value: Number = 0

@@ -75,7 +75,8 @@ final class Bench {
             case .stored(let readings): stored += readings
             case .send(let sink, let request, let source): sends.append((sink, request, source))
             case .wake(let moment): wake = moment
-            case .report: break
+            case .work(let work): step(.worked(work.perform(on: disk)))
+            case .report, .datagram, .frame: break
             }
         }
         while !holdsWrites, !writes.isEmpty { write() }

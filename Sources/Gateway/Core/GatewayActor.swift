@@ -138,6 +138,13 @@ package actor GatewayActor {
                 let result = plan.perform(on: disk)
                 await self.step(.tallied(result))
             }
+        case .work(let work):
+            Task(executorPreference: threads.reader) { [disk] in
+                let result = work.perform(on: disk)
+                await self.step(.worked(result))
+            }
+        case .datagram(_, let peer), .frame(_, let peer):
+            preconditionFailure("a message to \(peer) from a gateway without a covey")
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)
