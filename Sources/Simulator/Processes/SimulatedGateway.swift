@@ -14,6 +14,10 @@ enum ProcessEvent {
     case sent(sink: Int, SendID, SendOutcome, SendDevices?)
     /// The wake with this number.
     case tick(Int)
+    case datagram([UInt8], from: PeerAddress)
+    case frame([UInt8], from: PeerAddress)
+    case unreachable(PeerAddress)
+    case worked(PeerWork)
     case clockRight
 }
 

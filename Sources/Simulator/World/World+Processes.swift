@@ -129,6 +129,10 @@ extension World {
             step(gateway, .sent(sink: sink, id, outcome, devices))
             checkWatermark(gateway, sink)
         case .tick(let number): if number == gateway.tickNumber { step(gateway, .tick) }
+        case .datagram(let bytes, let sender): step(gateway, .datagram(bytes, from: sender))
+        case .frame(let bytes, let sender): step(gateway, .frame(bytes, from: sender))
+        case .unreachable(let peer): step(gateway, .unreachable(peer))
+        case .worked(let work): step(gateway, .worked(work.perform(on: gateway.disk)))
         case .clockRight:
             gateway.clock.trust()
             step(gateway, .clockTrusted(gateway.clock.anchor(time)))
@@ -152,6 +156,10 @@ extension World {
                 checkSend(request, of: gateway)
                 let delay = streams.sinks.draw(0, 50) * SimulatedTime.millisecond
                 later(delay, gateway, .read(sink: sink, request, source))
+            case .datagram(let bytes, let peer): send(datagram: bytes, from: gateway, to: peer)
+            case .frame(let bytes, let peer): send(frame: bytes, from: gateway, to: peer)
+            case .work(let work):
+                later(streams.disk.draw(1, 30) * SimulatedTime.millisecond, gateway, .worked(work))
             case .wake(let moment):
                 gateway.tickNumber += 1
                 later(gateway.clock.moment(of: moment) - time, gateway, .tick(gateway.tickNumber))
