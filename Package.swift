@@ -154,7 +154,7 @@ let package = Package(
         tests("SinksTests", ["Environment", "Model", "Sinks"]),
         tests(
             "GatewayCoreTests", ["Environment", "GatewayCore", "LogFormat", "Model", "RingLog", "Simulator", "Sinks"]),
-        tests("SimulatorTests", ["Environment", "Model", "Simulator"]),
+        tests("SimulatorTests", ["Environment", "Model", "Simulator", "covey-sim"]),
         tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),
