@@ -63,7 +63,13 @@ extension GatewayCore {
         _ sink: Int, _ id: SendID, _ outcome: SendOutcome, _ devices: SendDevices?, now: MonotonicInstant,
         _ directives: inout [GatewayDirective]
     ) {
-        if let devices { sinks[sink].account.learn(devices) }
+        if let devices {
+            let isOwn = ring.copiedLog(devices.log) == nil
+            if isOwn { sinks[sink].account.learn(devices) }
+            if outcome == .accepted {
+                tellReceipt(sink, devices.log, devices.range, digest: devices.digest, now: now, &directives)
+            }
+        }
         stepUpload(sink, .sendFinished(id, outcome), now: now, &directives)
         let machine = sinks[sink].machine
         sinks[sink].account.forget { !machine.isUnderWay($0, $1) }

@@ -1,6 +1,7 @@
 import Environment
 import LogFormat
 import Model
+import Replication
 import RingLog
 import Sinks
 
@@ -74,7 +75,8 @@ extension GatewayCore {
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
-            let put = putState(sink.progressKey(ref.log), sink.machine.encodedProgress(ref.log))
+            let isCopy = ring.copiedLog(ref.log) != nil
+            let put = putState(sink.progressKey(ref.log, isCopy: isCopy), sink.machine.encodedProgress(ref.log))
             version = max(version, put ?? 0)
             let known = promise.releases.firstIndex { $0.log == ref.log }
             guard known == nil, let upTo = releasable(ref.log) else { continue }
@@ -128,6 +130,7 @@ extension GatewayCore {
     mutating func handle(_ events: [RingEvent], now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         for event in events {
             switch event {
+            case .copied(let log, let range): copied(log, range, now: now, &directives)
             case .durable(let log, let upTo, let version):
                 settle(log: log, upTo: upTo, version: version, now: now, &directives)
             case .failed(let error):
@@ -148,9 +151,11 @@ extension GatewayCore {
             case .evicted(let log, let range, let isPending):
                 let gap = Gap(log: log, range: range, reason: isPending ? .evicted : .uploaded)
                 lose(gap, now: now, &directives)
+                gone(log, range, isPending ? .evicted : .released, now: now, &directives)
             case .damaged(let log, let range, let reason):
                 directives.append(.report(Report(.error, "readings \(range) of log \(log) are damaged: \(reason)")))
                 lose(Gap(log: log, range: range, reason: .damaged), now: now, &directives)
+                gone(log, range, .damaged, now: now, &directives)
             }
         }
     }
@@ -161,6 +166,8 @@ extension GatewayCore {
         if let log { stow(log, upTo: upTo, now: now, &directives) }
         durableVersion = max(durableVersion, version)
         keepPromises(version)
+        keptHolds(version, now: now, &directives)
+        tellCurrentLog(now: now, &directives)
         settleTickets(upTo: upTo, version: version, &directives)
     }
 
@@ -174,6 +181,7 @@ extension GatewayCore {
 
     mutating func settleTickets(upTo: Offset, version: UInt64, _ directives: inout [GatewayDirective]) {
         var done: [Ticket] = []
+        let upTo = min(upTo, acknowledgedEnd)
         tickets.removeAll { open in
             guard open.upTo <= upTo, open.stateVersion.map({ $0 <= version }) ?? false else { return false }
             done.append(open.ticket)
@@ -195,6 +203,7 @@ extension GatewayCore {
         uncountedReadings += count
         wantCounts(now: now)
         for reading in stored { latest.note(reading) }
+        cluster?.bulletin.note(stored, now: now)
         directives.append(.stored(stored))
     }
 }

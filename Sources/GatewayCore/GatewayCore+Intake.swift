@@ -53,7 +53,7 @@ extension GatewayCore {
                 case .ringFull: withdraw(entry, dropped: "ring-full")
                 case .readOnly: withdraw(entry, dropped: "read-only")
                 case .tooSmall, .newerVersion, .notARing, .otherGeometry, .disk, .bufferFull, .stateTooLarge,
-                    .tooManyStates:
+                    .tooManyStates, .notACopy, .copiesFull:
                     var rest = submission
                     rest.entries.removeFirst(index)
                     rest.counts = []

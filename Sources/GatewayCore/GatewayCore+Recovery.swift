@@ -21,11 +21,12 @@ extension GatewayCore {
     /// Takes over an opened ring: restores counters and upload progress, and finds what must still be uploaded. Reads through `disk`
     /// at most the readings of the last blocks, so it blocks; call it on a storage thread.
     ///
+    /// - Parameter cluster: How to take part in a covey; `nil` for a gateway alone.
     /// - Parameter boot: The present run of the kernel; readings of others have no anchor to wait for. `nil` where that is not known.
     /// - Returns: The core, and the directives that the sinks want performed at once.
     package static func resume(
         ring: RingLog, disk: any Disk, sinks: [SinkSetup], settings: Settings, random: SeededRandom,
-        boot: BootID? = nil, now: MonotonicInstant
+        boot: BootID? = nil, cluster: ClusterSetup? = nil, now: MonotonicInstant
     ) -> (core: GatewayCore, directives: [GatewayDirective]) {
         var core = GatewayCore(
             settings: settings, ring: ring,
@@ -35,8 +36,11 @@ extension GatewayCore {
         var directives: [GatewayDirective] = []
         for index in core.sinks.indices { core.restoreTotals(index, &directives) }
         core.forgetLogs(now: now)
+        // In a covey every log waits for its duty.
+        if cluster != nil { core.pauseUploads(now: now, &directives) }
         core.restoreUploads(disk: disk, boot: boot, now: now, &directives)
         core.reconcileAccounts(disk: disk, now: now)
+        if let cluster { core.joinCovey(cluster, now: now, &directives) }
         core.announceWake(now: now, &directives)
         return (core, directives)
     }
@@ -143,6 +147,10 @@ extension GatewayCore {
             let (state, sink) = (ring, sinks[index])
             sinks[index].absorbed.removeAll { state.state(sink.progressKey($0)) == nil }
         }
+        let copies = Set(ring.copies.map(\.log))
+        for (key, _) in ring.states where key.kind == StateKind.copyProgress {
+            if !(ProgressName(key.name).map { copies.contains($0.log) } ?? false) { putState(key, []) }
+        }
         for (key, value) in ring.states where key.kind == StateKind.progress {
             guard let name = ProgressName(key.name), !known.contains(name.log) else { continue }
             if let index = sinks.firstIndex(where: { $0.name == name.sink }) {
@@ -179,10 +187,12 @@ extension GatewayCore {
         }
     }
 
-    private mutating func restoreProgress(_ index: Int, _ log: LogID, _ directives: inout [GatewayDirective]) {
-        guard let record = ring.state(sinks[index].progressKey(log)) else { return }
+    mutating func restoreProgress(
+        _ index: Int, _ log: LogID, isRelayed: Bool = false, _ directives: inout [GatewayDirective]
+    ) {
+        guard let record = ring.state(sinks[index].progressKey(log, isCopy: isRelayed)) else { return }
         do {
-            try sinks[index].machine.restore(log, record)
+            try sinks[index].machine.restore(log, record, isRelayed: isRelayed)
         } catch {
             let text =
                 "the progress of sink \(sinks[index].name) in log \(log) cannot be read; it is sent again: \(error)"

@@ -1,6 +1,7 @@
 import Environment
 import LogFormat
 import Model
+import Replication
 import RingLog
 import Sinks
 
@@ -56,9 +57,13 @@ extension GatewayCore {
         let (lower, upper) = (request.range.lowerBound, request.range.upperBound)
         let limit = lower.distance(to: upper)
         let plan = ring.readPlan(log: request.log, range: request.range, limit: limit)
-        guard request.log == ring.currentLog, upper > ring.durableEnd else { return SendSource(plan: plan, memory: []) }
+        let owner = ring.copiedLog(request.log) != nil || formerNodes[request.log] != nil ? name(of: request.log) : nil
+        guard request.log == ring.currentLog, upper > ring.durableEnd else {
+            return SendSource(plan: plan, memory: [], owner: owner)
+        }
         let from = max(lower, ring.durableEnd)
-        return SendSource(plan: plan, memory: ring.waiting(from: from, limit: from.distance(to: upper)))
+        return SendSource(
+            plan: plan, memory: ring.waiting(from: from, limit: from.distance(to: upper)), owner: owner)
     }
 
     mutating func stepUpload(
@@ -69,7 +74,9 @@ extension GatewayCore {
             case .send(let request):
                 directives.append(.send(sink: index, request, source(of: request)))
             case .wake(let moment): uploadWakes[index] = moment
-            case .settled(let settled): book(index, settled)
+            case .settled(let settled):
+                if !settled.isRelayed { book(index, settled) }
+                tellDuty(index, settled, now: now, &directives)
             case .progressChanged(let log):
                 let ref = ProgressRef(sink: index, log: log)
                 if !dirtyProgress.contains(ref) { dirtyProgress.append(ref) }
@@ -86,6 +93,7 @@ extension GatewayCore {
 
     /// Readings that will never come: evicted, damaged, or gone before a sink was configured.
     mutating func lose(_ gap: Gap, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard ring.copiedLog(gap.log) == nil else { return }
         for index in sinks.indices { stepUpload(index, .lost(gap.log, gap.range, gap.loss), now: now, &directives) }
     }
 
@@ -93,7 +101,10 @@ extension GatewayCore {
     func releasable(_ log: LogID) -> Offset? {
         let required = sinks.filter(\.isRequired)
         let end = log == ring.currentLog ? ring.durableEnd : ring.logs.first { $0.log == log }?.end
-        return required.map { $0.machine.releasable(log) }.min() ?? end
+        let own = ring.copiedLog(log) == nil ? required.map { $0.machine.releasable(log) }.min() ?? end : nil
+        // In a covey others may require sinks that this gateway does not have.
+        guard let name = name(of: log), let inCovey = cluster?.duty.releasableHere(name) else { return own }
+        return own.map { min($0, inCovey) } ?? inCovey
     }
 
     /// Tells the ring so at once: where the progress behind it is durable already, or no sink is required.

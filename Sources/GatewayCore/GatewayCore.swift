@@ -2,6 +2,7 @@
 package import Environment
 import LogFormat
 package import Model
+import Replication
 package import RingLog
 import Sinks
 
@@ -86,6 +87,14 @@ package struct GatewayCore: Sendable {
     var held: [(log: LogID, end: Offset, until: MonotonicInstant)] = []
     var announcedWake: MonotonicInstant?
 
+    // Covey
+    /// `nil` for a gateway alone.
+    package internal(set) var cluster: Cluster?
+    /// Logs of this ring that were written under another node id.
+    var formerNodes: [LogID: NodeID] = [:]
+    /// The current log must end, as this gateway has got another node id.
+    var isRenaming = false
+
     struct OpenTicket {
         let ticket: Ticket
         let upTo: Offset
@@ -126,15 +135,21 @@ package struct GatewayCore: Sendable {
         case .damageFound(let damage): handle(ring.noteDamage(damage), now: now, &directives)
         case .clockTrusted(let anchor):
             ring.anchor(anchor)
+            tellAnchor(anchor, now: now, &directives)
             touchState(now: now)
             undated.removeAll()
             letGo(until: nil, now: now, &directives)
         case .sessionLost(let broker): loseSession(of: broker, now: now)
-        case .datagram, .frame, .unreachable, .worked: break
+        case .datagram(let bytes, let peer): receive(bytes, asFrame: false, from: peer, now: now, &directives)
+        case .frame(let bytes, let peer): receive(bytes, asFrame: true, from: peer, now: now, &directives)
+        case .unreachable(let peer): lostStream(to: peer, now: now, &directives)
+        case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true
         }
+        endFormerLog(now: now, &directives)
         extendCurrentLog(now: now, &directives)
+        followCovey(now: now, &directives)
         cutIfDue(now: now, &directives)
         takeReceipts(now: now, &directives)
         tallyEvicted(&directives)
@@ -163,13 +178,14 @@ package struct GatewayCore: Sendable {
             uploadWakes[index] = nil
             stepUpload(index, .tick, now: now, &directives)
         }
+        tickCovey(now: now, &directives)
     }
 
     /// Asks for one tick at the earliest moment that anything here waits for.
     mutating func announceWake(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         if let announced = announcedWake, announced <= now { announcedWake = nil }
         var moments = uploadWakes.compactMap { $0 }
-        moments.append(contentsOf: [undated.first?.until, held.map(\.until).min()].compactMap { $0 })
+        moments.append(contentsOf: [undated.first?.until, held.map(\.until).min(), coveyWake].compactMap { $0 })
         if !isWriting { moments.append(contentsOf: [nextCut].compactMap { $0 }) }
         guard let next = moments.min(), next != announcedWake else { return }
         announcedWake = next

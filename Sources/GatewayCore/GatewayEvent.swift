@@ -70,6 +70,8 @@ package struct SendSource: Sendable {
     package let plan: ReadPlan
     /// What is in RAM only, the last part of the send; nearly always empty.
     package let memory: [StoredReading]
+    /// Whose log it is, where that is not this gateway's own.
+    package let owner: LogName?
 
     /// Reads what is on `disk`. Blocks.
     ///

@@ -47,6 +47,9 @@ package struct LatestTable: Sendable {
         remember(stored.reading.value, at: place)
     }
 
+    /// `nil` for a series of which there is none.
+    package func reading(of series: Series) -> StoredReading? { places[series].map { rows[$0].stored } }
+
     /// By series; all of them, or those that one of `globs` matches.
     package func readings(matching globs: [Glob]) -> [StoredReading] { places(matching: globs).map { rows[$0].stored } }
 

@@ -1,3 +1,4 @@
+import LogFormat
 package import Model
 
 /// Whose readings a send holds, place by place: what the ledger must know of a send to count per stream.
@@ -7,6 +8,8 @@ package struct SendDevices: Hashable, Sendable {
     private var devices: [DeviceID] = []
     /// For each place in the range an index into `devices`.
     private var places: [UInt16] = []
+    /// What the readings are: what a receipt says of them.
+    let digest: UInt64
 
     /// - Parameter readings: Neighbours of one log, in order, as a send reads them; `nil` for none, and for more than 65,536.
     package init?(_ readings: [StoredReading]) {
@@ -14,6 +17,7 @@ package struct SendDevices: Hashable, Sendable {
         log = first.log
         range = first.offset..<first.offset.advanced(by: readings.count)
         places.reserveCapacity(readings.count)
+        digest = readings.reduce(into: RunDigest()) { $0.add($1) }.rawValue
         var known: [DeviceID: UInt16] = [:]
         for stored in readings {
             let device = stored.reading.series.device

@@ -12,6 +12,8 @@ package struct SinkState: Sendable {
     package internal(set) var account = SinkAccount()
     /// Forgotten logs that the totals took in last: their progress may still be found.
     var absorbed: [LogID] = []
+    /// Logs of others that the machine knows.
+    var relayed: Set<LogID> = []
 
     package init(name: String, isRequired: Bool, settings: UploadSettings) {
         self.name = name
@@ -19,7 +21,9 @@ package struct SinkState: Sendable {
         machine = UploadMachine(settings: settings)
     }
 
-    func progressKey(_ log: LogID) -> StateKey { StateKey(StateKind.progress, "\(log)/\(name)") }
+    func progressKey(_ log: LogID, isCopy: Bool = false) -> StateKey {
+        StateKey(isCopy ? StateKind.copyProgress : StateKind.progress, "\(log)/\(name)")
+    }
     var totalsKey: StateKey { StateKey(StateKind.totals, name) }
     var totals: [UInt8] { SinkTotals(recent: absorbed, counts: machine.encodedTotals()).bytes }
 }
@@ -90,4 +94,12 @@ enum StateKind {
     static let checkpoint: UInt8 = 8
     /// Name: ``AccountName``. What came to an end of one stream at one sink.
     static let account: UInt8 = 9
+    /// Name: empty. The incarnation that membership used last, a varint.
+    static let incarnation: UInt8 = 10
+    /// Name: log. Ranges of a copy that others rely on.
+    static let hold: UInt8 = 11
+    /// Name: log. The node id under which this ring wrote it, where that is no longer this gateway's.
+    static let formerNode: UInt8 = 12
+    /// Name: `LOG/SINK`. The upload progress of a copy.
+    static let copyProgress: UInt8 = 13
 }

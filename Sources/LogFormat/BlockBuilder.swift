@@ -178,7 +178,7 @@ package struct BlockBuilder: Sendable {
     }
 
     /// Whether a reader accepts it: beyond these limits it would take its whole block for damaged.
-    private static func isReadable(_ reading: Reading) -> Bool {
+    static func isReadable(_ reading: Reading) -> Bool {
         if case .text(let text) = reading.value, text.utf8.count > ValueToken.textLimit { return false }
         return SeriesDefinition.isReadable(reading.series)
             && reading.stamp.uptime.rawValue.magnitude <= ClockContext.mostMicroseconds

@@ -89,13 +89,16 @@ package struct LogRecord: Hashable, Sendable {
     package let log: LogID
     /// One past the last offset known to have been used.
     package let end: Offset
-    /// Whether it will never be appended to again.
+    /// Whether it will never be appended to again. Of a copy only its own gateway knows that.
     package let isClosed: Bool
+    /// Whose log it is, where this ring holds a copy of it; `nil` where this ring minted it.
+    package let node: NodeID?
 
-    package init(log: LogID, end: Offset, isClosed: Bool) {
+    package init(log: LogID, end: Offset, isClosed: Bool, node: NodeID? = nil) {
         self.log = log
         self.end = end
         self.isClosed = isClosed
+        self.node = node
     }
 }
 
@@ -115,7 +118,7 @@ package enum Record: Hashable, Sendable {
         switch self {
         case .state(let key, let value): 8 + key.name.utf8.count + value.count
         case .gap: 32
-        case .log: 24
+        case .log(let record): record.node == nil ? 24 : 40
         case .anchor: 32
         case .mark(let mark), .repeatedMark(let mark): 16 + mark.session.utf8.count
         }
@@ -123,12 +126,14 @@ package enum Record: Hashable, Sendable {
 }
 
 extension Record {
-    /// Raw values are part of the stored format.
+    /// Raw values are part of the stored format. A reader that does not know a tag takes the block for damaged and passes it over.
     enum Tag: UInt8 {
         case state = 1
         case gap = 2
         case log = 3
         case anchor = 4
+        /// A log of which this ring holds a copy; since format 2 (``SegmentHeader/copiesVersion``).
+        case copiedLog = 5
     }
 
     /// Marks are written by ``MarkWriter`` instead, which shares session names.
@@ -146,7 +151,11 @@ extension Record {
             bytes.append(varint: gap.range.upperBound.rawValue &- gap.range.lowerBound.rawValue)
             bytes.append(gap.reason.rawValue)
         case .log(let record):
-            bytes.append(Tag.log.rawValue)
+            bytes.append((record.node == nil ? Tag.log : Tag.copiedLog).rawValue)
+            if let node = record.node {
+                bytes.append(fixed: node.high)
+                bytes.append(fixed: node.low)
+            }
             bytes.append(fixed: record.log.rawValue)
             bytes.append(varint: record.end.rawValue)
             bytes.append(record.isClosed ? 1 : 0)
@@ -172,9 +181,10 @@ extension Record {
             guard let reason = GapReason(rawValue: try reader.byte()) else { throw .invalid("gap reason") }
             return .gap(Gap(log: log, range: range, reason: reason))
         case .log:
-            let log = LogID(try reader.fixed(UInt64.self))
-            let end = Offset(try reader.varint())
-            return .log(LogRecord(log: log, end: end, isClosed: try reader.byte() != 0))
+            return .log(try log(of: nil, from: &reader))
+        case .copiedLog:
+            let node = NodeID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
+            return .log(try log(of: node, from: &reader))
         case .anchor:
             let boot = BootID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
             let offset = try reader.signed()
@@ -183,6 +193,13 @@ extension Record {
         case nil:
             throw .invalid("record tag")
         }
+    }
+
+    private static func log(of node: NodeID?, from reader: inout ByteReader) throws(FormatError) -> LogRecord {
+        let log = LogID(try reader.fixed(UInt64.self))
+        let end = try reader.varint()
+        guard end <= 2 * OffsetRange.most else { throw .invalid("end of a log") }
+        return LogRecord(log: log, end: Offset(end), isClosed: try reader.byte() != 0, node: node)
     }
 }
 

@@ -14,10 +14,12 @@ package struct SegmentHeader: Hashable, Sendable {
     /// The log that was being written and its next offset when the segment was opened.
     package let log: LogID
     package let next: Offset
+    /// Whether logs of other gateways may be in it: a program that knows of none must not take them for its own.
+    package let mayHoldCopies: Bool
 
     package init(
         store: StoreID, kind: SegmentKind, generation: UInt64, index: Int, segments: Int, geometry: Geometry,
-        log: LogID, next: Offset
+        log: LogID, next: Offset, mayHoldCopies: Bool = false
     ) {
         self.store = store
         self.kind = kind
@@ -27,10 +29,13 @@ package struct SegmentHeader: Hashable, Sendable {
         self.geometry = geometry
         self.log = log
         self.next = next
+        self.mayHoldCopies = mayHoldCopies
     }
 
-    /// Version of the format that this code writes, and the newest that it reads.
-    package static let version: UInt16 = 1
+    /// The newest version of the format that this code reads. It writes 1 as long as a ring holds nobody else's logs.
+    package static let version: UInt16 = copiesVersion
+    /// The first version with copies. An older program refuses the ring and touches nothing.
+    static let copiesVersion: UInt16 = 2
     /// `COVEYRNG`.
     static let magic: UInt64 = 0x474E_5259_4556_4F43
 
@@ -40,7 +45,7 @@ package struct SegmentHeader: Hashable, Sendable {
         bytes.reserveCapacity(Geometry.headerBytes)
         bytes.append(fixed: Self.magic)
         bytes.append(fixed: UInt32(0))
-        bytes.append(fixed: Self.version)
+        bytes.append(fixed: mayHoldCopies ? Self.copiesVersion : UInt16(1))
         bytes.append(kind.rawValue)
         bytes.append(0)
         bytes.append(fixed: store.high)
@@ -104,7 +109,8 @@ package enum SegmentHeaderState: Hashable, Sendable {
             let header = SegmentHeader(
                 store: store, kind: kind, generation: generation, index: index, segments: segments,
                 geometry: Geometry(segmentBytes: segmentBytes, blockBytes: blockBytes),
-                log: LogID(try reader.fixed(UInt64.self)), next: Offset(try reader.fixed(UInt64.self)))
+                log: LogID(try reader.fixed(UInt64.self)), next: Offset(try reader.fixed(UInt64.self)),
+                mayHoldCopies: version >= SegmentHeader.copiesVersion)
             return .found(header, spoiled: 0)
         } catch {
             return .unreadable

@@ -31,6 +31,9 @@ package struct RingLog: Sendable {
     package internal(set) var durableEnd = Offset.zero
 
     var waiting = Waiting()
+    var copyQueue = WaitingCopies()
+    /// What segments hold that is pending, until it changes.
+    var census: PendingCensus?
     var records = RecordBook()
     var clocks = ClockTable()
     var steady = SteadyClock()
@@ -52,6 +55,8 @@ package struct RingLog: Sendable {
     static let tablesKept = 8
     /// Logs that hold nothing any more are remembered so many deep, then forgotten.
     static let finishedLogsKept = 64
+    /// So many copies are remembered that hold nothing any more: what was lost of them is not taken back at once.
+    static let finishedCopiesKept = 64
 
     init(options: RingOptions, store: StoreID, segments: [Segment], isReadOnly: Bool) {
         self.options = options
@@ -133,6 +138,7 @@ extension RingLog {
     package mutating func setReleased(_ log: LogID, upTo offset: Offset) {
         guard let known = indexes[log], known.released < offset.rawValue else { return }
         indexes[log]?.released = offset.rawValue
+        census = nil
         releasedSinceCut = true
     }
 
@@ -195,17 +201,16 @@ package struct LogSummary: Hashable, Sendable {
 }
 
 extension RingLog {
-    /// The same without counting anything.
-    package var logIDs: [LogID] { logOrder }
+    /// The ids of ``logs``, without counting anything.
+    package var logIDs: [LogID] { logOrder.filter { indexes[$0]?.origin == .own } }
 
-    /// Every log known here, oldest first.
+    /// Every log that this ring minted, oldest first.
     package var logs: [LogSummary] {
         logOrder.compactMap { log in
-            guard let index = indexes[log] else { return nil }
+            guard let index = indexes[log], index.origin == .own else { return nil }
             return LogSummary(
-                log: log, end: Offset(index.end), isClosed: index.isClosed,
-                stored: index.entries.reduce(0) { $0 + Int($1.count) },
-                start: Offset(index.entries.first?.first ?? index.end))
+                log: log, end: Offset(index.end), isClosed: index.isClosed, stored: index.ranges.count,
+                start: Offset(index.ranges.all.first?.lowerBound ?? index.end))
         }
     }
 
@@ -224,4 +229,23 @@ extension RingLog {
 
     /// How to tell the time of any stamp, for use on other threads.
     package var clock: ClockTable { clocks }
+}
+
+extension RingLog {
+    /// Takes back what ``setReleased(_:upTo:)`` said of a copy, down to `offset`: what is left of it is needed again.
+    package mutating func takeBackRelease(_ log: LogID, to offset: Offset) {
+        guard let known = indexes[log], known.released > offset.rawValue else { return }
+        indexes[log]?.released = offset.rawValue
+        census = nil
+    }
+
+    /// Ends the log of this process; the next reading gets a log of a new id. `false` while readings of it are on their way to the disk.
+    package mutating func closeCurrentLog() -> Bool {
+        guard let log = currentLog, waiting.isEmpty, inFlight == nil else { return false }
+        indexes[log]?.isClosed = true
+        currentLog = nil
+        nextOffset = .zero
+        durableEnd = .zero
+        return true
+    }
 }

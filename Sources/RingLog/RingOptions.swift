@@ -16,6 +16,9 @@ package struct RingOptions: Sendable {
     package var retention = Retention.dropOldest
     /// Bytes of RAM for readings that are not yet durable; beyond, ``RingLog/append(_:)`` refuses and sources must wait.
     package var pendingBytes = 16 << 20
+    /// The part, 0 to 1, of the segments that hold data which copies of other logs that are not released may take where own readings
+    /// need the room.
+    package var copiesShare = 0.5
     /// Bytes of merged blocks or zero-fill that one commit carries beside its own block: keeps a commit short on slow flash.
     package var backgroundBytes = 256 << 10
     /// Delivery marks remembered; a quarter of them is sure to outlive a crash, which is more messages than a broker keeps in
@@ -58,6 +61,10 @@ package enum RingError: Error, Hashable, Sendable {
     case ringFull
     /// Opened for reading only.
     case readOnly
+    /// The log is not for ``RingLog/store(_:first:readings:anchors:)``: this ring minted it, or knows it as another gateway's.
+    case notACopy(LogID)
+    /// There is no room, and copies have their ``RingOptions/copiesShare`` of the ring: offer them again later.
+    case copiesFull
     /// Name or value is beyond its limit.
     case stateTooLarge(StateKey)
     /// All small records together must fit a quarter of a segment.
@@ -79,6 +86,8 @@ extension RingError: CustomStringConvertible {
         case .bufferFull: "too many readings wait for the disk"
         case .ringFull: "the ring is full of readings that are not uploaded"
         case .readOnly: "the ring is open for reading only"
+        case .notACopy(let log): "log \(log) is this ring's own, or another gateway's"
+        case .copiesFull: "the ring has no room for more copies of other gateways' readings"
         case .stateTooLarge(let key): "the record \(key.kind)/\(key.name) is too large"
         case .tooManyStates: "the small records take more than a quarter of a segment"
         }
@@ -90,6 +99,8 @@ package enum RingEvent: Hashable, Sendable {
     /// All offsets of `log` below `upTo`, and all puts up to `stateVersion`, are on disk. `log` is `nil` before the first
     /// readings of this process.
     case durable(log: LogID?, upTo: Offset, stateVersion: UInt64)
+    /// Readings that ``RingLog/store(_:first:readings:anchors:)`` took in are on disk.
+    case copied(LogName, Range<Offset>)
     /// Nothing of that plan is durable. It stays in RAM and is written again elsewhere.
     case failed(DiskError)
     /// The segment is not used again while this process runs.
@@ -98,9 +109,9 @@ package enum RingEvent: Hashable, Sendable {
     case memoryOnly(reason: String)
     /// A commit succeeded after that.
     case durableAgain
-    /// `range` was given up to make room. `pending`: it was not released, so this is a loss to count.
+    /// `range` was given up to make room. `pending`: it was not released, so this is a loss to count, unless `log` is a copy.
     case evicted(log: LogID, range: Range<Offset>, pending: Bool)
-    /// `range` was found unreadable: a loss to count.
+    /// `range` was found unreadable: a loss to count, unless `log` is a copy.
     case damaged(log: LogID, range: Range<Offset>, reason: String)
 }
 
@@ -118,7 +129,7 @@ package struct WritePlan: Sendable {
     package typealias ID = UInt64
     package let id: ID
     package let writes: [(position: Int, bytes: [UInt8])]
-    /// Readings that become durable with it.
+    /// Own readings that become durable with it.
     package let readings: Int
     /// Bytes of the commit's own block; 0 where the plan carries background work alone.
     package let blockBytes: Int

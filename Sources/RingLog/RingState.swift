@@ -8,6 +8,7 @@ struct InFlight: Sendable {
     /// The commit's own block and where it goes; `nil` where the plan carries background work alone.
     let block: (unit: Int, block: EncodedBlock)?
     let items: [Waiting.Item]
+    let copies: [WaitingCopies.Item]
     let taken: RecordBook.Taken
     let endsSnapshot: Bool
     let background: [BackgroundWrite]
@@ -87,6 +88,8 @@ struct Counters: Sendable {
     var damaged = 0
     var evictedPending = 0
     var evictedUploaded = 0
+    var copiesStored = 0
+    var evictedCopies = 0
     var mergedReadings = 0
     var failedCommits = 0
 }

@@ -19,8 +19,13 @@ package struct RingStatistics: Hashable, Sendable {
     package var damaged = 0
     package var evictedPending = 0
     package var evictedUploaded = 0
-    /// Readings on this disk now.
+    /// Copies of other logs, stored and given up since the start; the counts above are of own readings alone, but for damage and merging.
+    package var copiesStored = 0
+    package var evictedCopies = 0
+    /// Readings on this disk now, copies included.
     package var readingsHeld = 0
+    /// Those of them that are copies of other logs.
+    package var copiesHeld = 0
     /// Bytes that the blocks with readings take, per reading; 0 where none is held.
     package var bytesHeldPerReading = 0.0
     /// Blocks in the index.
@@ -53,9 +58,12 @@ extension RingLog {
         all.damaged = counters.damaged
         all.evictedPending = counters.evictedPending
         all.evictedUploaded = counters.evictedUploaded
+        all.copiesStored = counters.copiesStored
+        all.evictedCopies = counters.evictedCopies
         var bytes = 0
         for log in logOrder {
             var last: (UInt16, UInt16)?
+            if indexes[log]?.origin != .own { all.copiesHeld += indexes[log]?.ranges.count ?? 0 }
             for entry in indexes[log]?.entries ?? [] {
                 all.readingsHeld += Int(entry.count)
                 all.oldest = min(all.oldest ?? Milliseconds(.max), Milliseconds(entry.earliest))
@@ -78,13 +86,14 @@ package enum RingCapacity {
     /// Bytes of a merged block that one numeric reading is taken for: steady series at 1 Hz take 3 to 5, noisy ones 7.
     package static let bytesPerReading = 7.0
 
-    /// Hours until the first reading that is not uploaded would have to go, at `readingsPerSecond`. Segments that must be free or
-    /// take commits do not count.
+    /// Segments that must be free or take commits.
+    static let reservedSegments = 5
+
+    /// Hours until the first reading that is not uploaded would have to go, at `readingsPerSecond`.
     package static func hours(
         ringBytes: Int, readingsPerSecond: Double, geometry: Geometry = .standard
     ) -> Double {
-        let reserved = 5
-        let segments = ringBytes / geometry.segmentBytes - reserved
+        let segments = ringBytes / geometry.segmentBytes - reservedSegments
         guard segments > 0, readingsPerSecond > 0 else { return 0 }
         // Headers, footer and the rest of the last block take some hundredth of a segment.
         let usable = Double(segments * (geometry.segmentBytes - Geometry.headerBytes)) * 0.97

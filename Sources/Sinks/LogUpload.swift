@@ -10,6 +10,10 @@ struct LogUpload: Sendable {
     /// Whether `opened` has named it; progress may be restored before.
     var isOpen = false
     var isFinishTold = false
+    /// A peer's log: only what is ``held`` may be sent, and nothing of it counts in the gateway's ledger.
+    var isRelayed = false
+    /// Of a relayed log, ascending and disjoint.
+    var held: [Range<Offset>] = []
     /// Committed end.
     private(set) var end: Offset = .zero
     /// What may be sent; at most ``end``.
@@ -54,6 +58,32 @@ struct LogUpload: Sendable {
         }
     }
 
+    mutating func relay(_ ranges: [Range<Offset>], end newEnd: Offset, now: MonotonicInstant) {
+        isRelayed = true
+        held = []
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) where !range.isEmpty {
+            if let last = held.last, range.lowerBound <= last.upperBound {
+                held[held.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+            } else {
+                held.append(range)
+            }
+        }
+        let top = held.last?.upperBound ?? .zero
+        if newEnd > end { isFinishTold = false }
+        extend(to: max(newEnd, top), ready: top, now: now)
+    }
+
+    /// The first offset at or above `offset` that is pending and may be sent.
+    func firstSendable(from offset: Offset) -> Offset? {
+        var cursor = settlements.firstPending(from: offset)
+        guard isRelayed else { return cursor < ready ? cursor : nil }
+        for range in held where range.upperBound > cursor {
+            cursor = settlements.firstPending(from: max(cursor, range.lowerBound))
+            if cursor < range.upperBound { return cursor }
+        }
+        return nil
+    }
+
     /// A loss names readings that existed, even where the end was not known yet.
     mutating func settle(_ range: Range<Offset>, as kind: Settlements.Kind) -> [Settlements.Run] {
         end = max(end, range.upperBound)
@@ -81,13 +111,14 @@ struct LogUpload: Sendable {
 
     /// The first run within `bounds` that is neither settled nor in `busy` (ascending, disjoint), cut at the chunk boundary.
     func nextRun(in bounds: Range<Offset>, busy: [Range<Offset>], chunk: Int) -> Range<Offset>? {
-        var cursor = settlements.firstPending(from: bounds.lowerBound)
-        while let taken = busy.first(where: { $0.contains(cursor) }) {
-            cursor = settlements.firstPending(from: taken.upperBound)
+        var next = firstSendable(from: bounds.lowerBound)
+        while let cursor = next, let taken = busy.first(where: { $0.contains(cursor) }) {
+            next = firstSendable(from: taken.upperBound)
         }
-        guard cursor < bounds.upperBound else { return nil }
+        guard let cursor = next, cursor < bounds.upperBound else { return nil }
         let size = UInt64(chunk)
         var upper = min(bounds.upperBound, Offset((cursor.rawValue / size + 1) * size))
+        if let range = held.first(where: { $0.contains(cursor) }) { upper = min(upper, range.upperBound) }
         if let wall = busy.first(where: { $0.lowerBound > cursor }) { upper = min(upper, wall.lowerBound) }
         if let wall = settlements.runs.first(where: { $0.range.lowerBound > cursor }) {
             upper = min(upper, wall.range.lowerBound)

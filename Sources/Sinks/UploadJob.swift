@@ -23,6 +23,8 @@ struct UploadJob: Sendable {
     private(set) var refusedAnswers = 0
     /// What was lost while it was under way; applied when it ends, so that what the sink took counts as uploaded.
     var losses: [(range: Range<Offset>, loss: UploadLoss)] = []
+    /// Its log is forgotten; only the send under way is still waited for.
+    private(set) var isDropped = false
 
     /// - Parameter onTrial: what was refused before, and another chunk accepted since.
     init(log: LogID, range: Range<Offset>, lane: UploadLane, onTrial: [Range<Offset>] = []) {
@@ -88,6 +90,26 @@ struct UploadJob: Sendable {
     mutating func partFailed() {
         guard let part = takeCurrent() else { return }
         insert([part])
+    }
+
+    /// A peer delivered `range`: what of it waits here need not go, whatever the sink thought of it.
+    mutating func deliver(_ range: Range<Offset>) {
+        parts = parts.flatMap { $0.without(range) }
+        let kept = refusals.enumerated().filter { !range.contains($0.element.offset) }
+        witnessed = kept.count { $0.offset < witnessed }
+        refusals = kept.map(\.element)
+        startTrials()
+    }
+
+    /// Ends with the answer that is waited for.
+    mutating func drop() {
+        isDropped = true
+        parts = []
+        accepted = []
+        refusals = []
+        verdicts = []
+        losses = []
+        witnessed = 0
     }
 
     /// When all else is delivered, what was refused before something was accepted gets its second chance.

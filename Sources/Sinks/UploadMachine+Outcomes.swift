@@ -23,6 +23,9 @@ extension UploadMachine {
             return
         }
         breaker.ended(id)
+        if jobs[index].isDropped {
+            return finishDropped(jobs.remove(at: index), part.range, outcome, now: now, using: &rng, &out)
+        }
         switch outcome {
         case .accepted:
             jobs[index].partAccepted()
@@ -60,7 +63,9 @@ extension UploadMachine {
         jobs[index].partFailed()
         let job = jobs.remove(at: index)
         settle(job, &out)
-        guard let state = logs[job.log], !state.settlements.pending(in: part.range).isEmpty else { return }
+        guard let first = logs[job.log]?.firstSendable(from: part.range.lowerBound), part.range.contains(first),
+            !job.isDropped
+        else { return }
         // No loss explains it, so the same range comes up again: not at once.
         let text = "log \(job.log) could not be read at \(part.range.lowerBound)"
         pause(text, retryAfter: nil, epoch: part.epoch, opens: false, now: now, using: &rng, &out)
@@ -81,7 +86,8 @@ extension UploadMachine {
     }
 
     /// Books what is known of a job that ends; the rest is pending again.
-    private mutating func settle(_ job: UploadJob, _ out: inout [UploadDirective]) {
+    mutating func settle(_ job: UploadJob, _ out: inout [UploadDirective]) {
+        if job.accepted.isEmpty { gates[job.log]?.allowance? += 1 }
         var changed = false
         for range in job.accepted where settle(job.log, range, as: .uploaded, &out) { changed = true }
         for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
@@ -92,7 +98,7 @@ extension UploadMachine {
             out.append(.refused(refused.log, refused.offset, reason: refused.reason))
         }
         for (range, loss) in job.losses where settle(job.log, range, as: UploadFate(loss), &out) { changed = true }
-        if changed { tellProgress(job.log, &out) }
+        if changed { tellProgress(job.log, &out) } else { tellIfFinished(job.log, &out) }
     }
 
     mutating func remember(_ refused: RefusedReading) {
@@ -100,7 +106,7 @@ extension UploadMachine {
         if refusedNames.count > Self.refusedNamesKept { refusedNames.removeFirst() }
     }
 
-    private mutating func pause(
+    mutating func pause(
         _ reason: String, retryAfter: Duration?, epoch: UInt64, opens: Bool, now: MonotonicInstant,
         using rng: inout some RandomNumberGenerator, _ out: inout [UploadDirective]
     ) {

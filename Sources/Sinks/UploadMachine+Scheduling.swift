@@ -33,6 +33,7 @@ extension UploadMachine {
                 lastLane = isFresh ? .fresh : .backFill
                 let onTrial = suspects.filter { $0.log == log && $0.isWitnessed }.map(\.range)
                 jobs.append(UploadJob(log: log, range: range, lane: lastLane, onTrial: onTrial))
+                gates[log]?.allowance? -= 1
                 send(jobs.count - 1, &out)
                 continue
             case .later(let instant): deadline = instant
@@ -46,8 +47,13 @@ extension UploadMachine {
     private var hasWork: Bool {
         jobs.contains { $0.current == nil }
             || order.contains { log in
-                logs[log].map { $0.settlements.firstPending(from: .zero) < $0.ready } ?? false
+                logs[log].map { mayBegin(log, $0) && $0.firstSendable(from: .zero) != nil } ?? false
             }
+    }
+
+    private func mayBegin(_ log: LogID, _ state: LogUpload) -> Bool {
+        let gate = gates[log] ?? UploadGate()
+        return !(gate.isPaused ?? state.isRelayed) && gate.allowance ?? 1 > 0
     }
 
     private mutating func send(_ index: Int, _ out: inout [UploadDirective]) {
@@ -114,7 +120,9 @@ extension UploadMachine {
     private func candidate(_ lane: UploadLane, skippingSuspects: Bool, now: MonotonicInstant) -> Choice {
         var deadline: MonotonicInstant?
         for log in order {
-            guard let state = logs[log], state.settlements.watermark < state.ready else { continue }
+            guard let state = logs[log], state.settlements.watermark < state.ready, mayBegin(log, state) else {
+                continue
+            }
             if lane == .fresh, !state.isCurrent { continue }
             let bounds = lane == .fresh ? state.laneCut..<state.ready : Offset.zero..<state.laneCut
             guard let run = run(of: log, state, in: bounds, skippingSuspects: skippingSuspects) else { continue }
@@ -138,7 +146,10 @@ extension UploadMachine {
         busy.sort { $0.lowerBound < $1.lowerBound }
         var lower = bounds.lowerBound
         while let run = state.nextRun(in: lower..<bounds.upperBound, busy: busy, chunk: settings.chunkReadings) {
-            if state.settlements.islands < room || state.settlements.adjoins(run.lowerBound) { return run }
+            // A peer's log has as many islands as there are holes in what is here of it: its owner bounds those.
+            if state.isRelayed || state.settlements.islands < room || state.settlements.adjoins(run.lowerBound) {
+                return run
+            }
             lower = run.upperBound
         }
         return nil

@@ -31,6 +31,16 @@ package struct LogUploadSnapshot: Hashable, Sendable {
     /// Everything below is settled.
     package let watermark: Offset
     package let counts: UploadCounts
+
+    init(_ log: LogID, _ state: LogUpload) {
+        self.log = log
+        isCurrent = state.isCurrent
+        isClosed = state.isClosed
+        end = state.end
+        ready = state.ready
+        watermark = state.settlements.watermark
+        counts = state.counts
+    }
 }
 
 /// One sink as the status shows it.
@@ -47,10 +57,12 @@ package struct UploadSnapshot: Sendable {
     package let freshLag: Duration?
     /// The first pending reading of the oldest log that has one.
     package let oldestPending: (log: LogID, offset: Offset)?
-    /// All logs, those forgotten included.
+    /// All logs of this gateway, those forgotten included.
     package let counts: UploadCounts
-    /// Oldest first.
+    /// Of this gateway, oldest first.
     package let logs: [LogUploadSnapshot]
+    /// Of peers, in the order in which they were taken on. Lanes and counts know nothing of them.
+    package let relayed: [LogUploadSnapshot]
     /// The newest last; bounded, unlike their count.
     package let refused: [RefusedReading]
 }
@@ -63,11 +75,13 @@ extension UploadMachine {
         return ProgressCodec.encode(ProgressCodec.Progress(settlements: state.settlements, refused: names))
     }
 
-    /// Takes up stored progress, before the log is opened. Changes nothing where it throws: what it stood for is then sent again.
-    package mutating func restore(_ log: LogID, _ bytes: [UInt8]) throws(ProgressError) {
+    /// Takes up stored progress, before the log is opened or relayed. Changes nothing where it throws: what it stood for is then sent
+    /// again.
+    package mutating func restore(_ log: LogID, _ bytes: [UInt8], isRelayed: Bool = false) throws(ProgressError) {
         precondition(logs[log] == nil, "progress of log \(log) restored after the log was opened")
         let progress = try ProgressCodec.decode(bytes)
         var state = LogUpload()
+        state.isRelayed = isRelayed
         state.restore(progress.settlements)
         logs[log] = state
         for offset in progress.refused {
@@ -110,9 +124,19 @@ extension UploadMachine {
     /// Everything below is uploaded, refused, evicted or damaged: this sink needs it no more. Zero for a log that is not known.
     package func releasable(_ log: LogID) -> Offset { logs[log]?.settlements.watermark ?? .zero }
 
-    /// The ledger's second equation over all logs, those forgotten included.
+    /// Whether it is worth a try now: the sink was not in trouble when it was tried last, or the pause since is over.
+    package func isReachable(at now: MonotonicInstant) -> Bool {
+        breaker.state != .open || breaker.retryAt.map { $0 <= now } ?? true
+    }
+
+    /// Nothing is sent before this; `nil` where nothing holds it back.
+    package var retryAt: MonotonicInstant? { breaker.retryAt }
+
+    /// The ledger's second equation over all logs of this gateway, those forgotten included.
     package var counts: UploadCounts {
-        logs.keys.sorted().reduce(into: forgotten) { $0.add(counts($1)) }
+        logs.keys.sorted().reduce(into: forgotten) { sum, log in
+            if let state = logs[log], !state.isRelayed { sum.add(state.counts) }
+        }
     }
 
     /// The ledger's second equation for one log.
@@ -125,24 +149,24 @@ extension UploadMachine {
         var shown: [LogUploadSnapshot] = []
         var freshLag: Duration?
         for log in order {
-            guard let state = logs[log] else { continue }
+            guard let state = logs[log], !state.isRelayed else { continue }
             if state.isCurrent { freshLag = state.freshSince.map { $0.duration(to: now) } }
             let fresh = state.isCurrent ? waiting(state, from: state.laneCut) : 0
             pending[.fresh, default: 0] += fresh
             pending[.backFill, default: 0] += waiting(state, from: .zero) - fresh
             let first = state.settlements.firstPending(from: .zero)
             if oldest == nil, first < state.end { oldest = (log, first) }
-            shown.append(
-                LogUploadSnapshot(
-                    log: log, isCurrent: state.isCurrent, isClosed: state.isClosed, end: state.end, ready: state.ready,
-                    watermark: state.settlements.watermark, counts: state.counts))
+            shown.append(LogUploadSnapshot(log, state))
+        }
+        let relayed = order.compactMap { log in
+            logs[log].flatMap { $0.isRelayed ? LogUploadSnapshot(log, $0) : nil }
         }
         return UploadSnapshot(
             breaker: breaker.state, failures: breaker.failures, lastError: breaker.lastError,
             retryIn: breaker.retryAt.flatMap { $0 > now ? now.duration(to: $0) : nil },
             fresh: depth(.fresh, pending[.fresh] ?? 0), backFill: depth(.backFill, pending[.backFill] ?? 0),
             freshLag: freshLag,
-            oldestPending: oldest, counts: counts, logs: shown, refused: refusedNames)
+            oldestPending: oldest, counts: counts, logs: shown, relayed: relayed, refused: refusedNames)
     }
 
     private func waiting(_ state: LogUpload, from start: Offset) -> Int {
@@ -151,7 +175,7 @@ extension UploadMachine {
     }
 
     private func depth(_ lane: UploadLane, _ pending: Int) -> LaneDepth {
-        let own = jobs.filter { $0.lane == lane }
+        let own = jobs.filter { $0.lane == lane && logs[$0.log]?.isRelayed == false }
         return LaneDepth(
             pending: pending, inFlight: own.reduce(0) { $0 + $1.range.count }, chunks: own.count)
     }

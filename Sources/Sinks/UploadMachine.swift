@@ -15,6 +15,8 @@ package struct UploadMachine: Sendable {
     var logs: [LogID: LogUpload] = [:]
     /// Open logs, oldest first.
     var order: [LogID] = []
+    /// What the owner allows of a log, where that is less than everything; known before the log is.
+    var gates: [LogID: UploadGate] = [:]
     /// In the order of their start; at most ``UploadSettings/chunksInFlight``.
     var jobs: [UploadJob] = []
     var suspects: [Suspect] = []
@@ -68,6 +70,16 @@ package struct UploadMachine: Sendable {
             abandon(id, now: now, using: &rng, &out)
         case .forgotten(let log):
             forget(log)
+        case .relayed(let log, let held, let end):
+            relay(log, held: held, end: end, now: now, &out)
+        case .dropped(let log):
+            drop(log, &out)
+        case .delivered(let log, let range):
+            deliver(log, range, &out)
+        case .paused(let log, let isPaused):
+            gates[log, default: UploadGate()].isPaused = isPaused
+        case .allow(let log, let chunks):
+            gates[log, default: UploadGate()].allowance = chunks.map { $0 - jobs.count { $0.log == log } }
         case .tick:
             break
         }
@@ -92,7 +104,11 @@ package struct UploadMachine: Sendable {
     private mutating func lose(
         _ log: LogID, _ range: Range<Offset>, _ loss: UploadLoss, _ out: inout [UploadDirective]
     ) {
-        guard logs[log] != nil, !range.isEmpty else { return }
+        guard let state = logs[log], !range.isEmpty else { return }
+        if state.isRelayed {
+            logs[log]?.held = state.held.flatMap { $0.without(range) }
+            return
+        }
         var rest = [range]
         for index in jobs.indices where jobs[index].log == log && jobs[index].range.overlaps(range) {
             jobs[index].losses.append((range.clamped(to: jobs[index].range), loss))
@@ -105,20 +121,31 @@ package struct UploadMachine: Sendable {
 
     /// Books what of `range` is pending, and says what that was. `false` where nothing was.
     mutating func settle(
-        _ log: LogID, _ range: Range<Offset>, as fate: UploadFate, _ out: inout [UploadDirective]
+        _ log: LogID, _ range: Range<Offset>, as fate: UploadFate, isByPeer: Bool = false,
+        _ out: inout [UploadDirective]
     ) -> Bool {
+        let isRelayed = logs[log]?.isRelayed ?? false
         let settled = logs[log]?.settle(range, as: fate) ?? []
-        for run in settled { out.append(.settled(SettledRange(log: log, range: run.range, fate: run.kind))) }
+        for run in settled {
+            let told = SettledRange(
+                log: log, range: run.range, fate: run.kind, isRelayed: isRelayed, isByPeer: isByPeer)
+            out.append(.settled(told))
+        }
         return !settled.isEmpty
     }
 
     private mutating func forget(_ log: LogID) {
-        guard let state = logs[log] else { return }
+        guard let state = logs[log], !state.isRelayed else { return }
         precondition(
             state.isFinished && !jobs.contains { $0.log == log },
             "log \(log) forgotten at \(state.settlements.watermark) of \(state.end)")
         forgotten.add(state.counts)
+        erase(log)
+    }
+
+    mutating func erase(_ log: LogID) {
         logs[log] = nil
+        gates[log] = nil
         order.removeAll { $0 == log }
         refusedNames.removeAll { $0.log == log }
         suspects.removeAll { $0.log == log }
@@ -129,8 +156,11 @@ package struct UploadMachine: Sendable {
         tellIfFinished(log, &out)
     }
 
-    private mutating func tellIfFinished(_ log: LogID, _ out: inout [UploadDirective]) {
-        guard let state = logs[log], state.isOpen, state.isFinished, !state.isFinishTold else { return }
+    /// Not before its last send is answered, which a peer's delivery may have overtaken.
+    mutating func tellIfFinished(_ log: LogID, _ out: inout [UploadDirective]) {
+        guard let state = logs[log], state.isOpen, state.isFinished, !state.isFinishTold,
+            !jobs.contains(where: { $0.log == log })
+        else { return }
         logs[log]?.isFinishTold = true
         out.append(.logFinished(log))
     }

@@ -53,8 +53,20 @@ package enum UploadEvent: Sendable {
     case extended(LogID, end: Offset, ready: Offset)
     /// The log is complete as far as this gateway knows; ``extended(_:end:ready:)`` may follow all the same.
     case closed(LogID)
-    /// A range is gone. Counts only what is pending, so that it can be repeated freely.
+    /// A range is gone. Counts only what is pending, so that it can be repeated freely. Of a relayed log it is merely not held any more.
     case lost(LogID, Range<Offset>, UploadLoss)
+    /// A peer's log, or how much of it is here now: `held`, in any order, replaces what was said before, and only that may be sent; the
+    /// rest is neither lost nor counted. `end` never goes back. A relayed log is paused until ``paused(_:_:)`` says otherwise.
+    case relayed(LogID, held: [Range<Offset>], end: Offset)
+    /// Forgets a relayed log whatever its state; any other is left alone. A send under way that the sink accepts is still told.
+    case dropped(LogID)
+    /// A peer brought the range to this sink, which is proved. What is pending there, and known to exist, counts as uploaded.
+    case delivered(LogID, Range<Offset>)
+    /// While paused no chunk of the log begins; what is under way ends. Also before the log is opened.
+    case paused(LogID, Bool)
+    /// From now on at most so many chunks of the log may be under way or be accepted, those under way now included; `nil` is no limit.
+    /// Each call begins the count anew. Also before the log is opened.
+    case allow(LogID, chunks: Int?)
     /// Answers a ``UploadDirective/send(_:)``. An unknown id is ignored.
     case sendFinished(SendID, SendOutcome)
     /// The range could not be read here, so nothing was sent. Say why with ``lost(_:_:_:)`` first.
@@ -70,11 +82,17 @@ package struct SettledRange: Hashable, Sendable {
     package let log: LogID
     package let range: Range<Offset>
     package let fate: UploadFate
+    /// Of a peer's log: no business of this gateway's ledger.
+    package let isRelayed: Bool
+    /// Uploaded by a peer: this gateway has no receipt for it.
+    package let isByPeer: Bool
 
-    package init(log: LogID, range: Range<Offset>, fate: UploadFate) {
+    package init(log: LogID, range: Range<Offset>, fate: UploadFate, isRelayed: Bool = false, isByPeer: Bool = false) {
         self.log = log
         self.range = range
         self.fate = fate
+        self.isRelayed = isRelayed
+        self.isByPeer = isByPeer
     }
 }
 

@@ -22,11 +22,11 @@ struct SegmentTests {
     @Test
     func `a header of a newer version is told from a spoiled one`() {
         var bytes = header.encoded()
-        bytes[12] = 2
+        bytes[12] = 3
         #expect(SegmentHeaderState.read(bytes) == .found(header, spoiled: 1))
         let checksum = CRC32C.checksum(bytes, 12..<Geometry.unit)
         for index in 0..<4 { bytes[8 + index] = UInt8(truncatingIfNeeded: checksum >> UInt32(index * 8)) }
-        #expect(SegmentHeaderState.read(bytes) == .newer(version: 2))
+        #expect(SegmentHeaderState.read(bytes) == .newer(version: 3))
     }
 
     @Test

@@ -6,14 +6,16 @@ extension RingLog {
     /// Whether ``cut(now:using:)`` would find something to write.
     package var hasWork: Bool {
         !isReadOnly && inFlight == nil
-            && (!waiting.isEmpty || records.hasDirty || !records.snapshot.isEmpty || hasBackgroundWork)
+            && (hasContent || hasBackgroundWork)
     }
 
     /// While commits are given up, when to try again.
     package var retryAt: MonotonicInstant? { health.retryAt }
 
     /// Readings or small records that no plan has taken yet.
-    private var hasContent: Bool { !waiting.isEmpty || records.hasDirty || !records.snapshot.isEmpty }
+    private var hasContent: Bool {
+        !waiting.isEmpty || !copyQueue.isEmpty || records.hasDirty || !records.snapshot.isEmpty
+    }
 
     /// Puts the next commit together: at most one block, and background work beside it. `nil` while a plan is outstanding,
     /// while pausing after failures, and where there is nothing to do or no place to do it.
@@ -40,6 +42,7 @@ extension RingLog {
     struct Content {
         var block: (unit: Int, block: EncodedBlock)?
         var items: [Waiting.Item] = []
+        var copies: [WaitingCopies.Item] = []
         var taken = RecordBook.Taken()
         var endsSnapshot = false
         var hasRolled = false
@@ -52,9 +55,11 @@ extension RingLog {
         logOrder.append(log)
         indexes[log] = LogIndex()
         indexes[log]?.isClosed = false
-        for known in logOrder.suffix(2) {
+        indexes[log]?.origin = .own
+        for known in logOrder.filter({ indexes[$0]?.origin == .own }).suffix(2) {
             guard let index = indexes[known] else { continue }
-            records.dirty.append(.log(LogRecord(log: known, end: Offset(index.end), isClosed: index.isClosed)))
+            let record = LogRecord(log: known, end: Offset(index.end), isClosed: index.isClosed)
+            records.dirty.append(.log(record))
         }
     }
 
@@ -67,10 +72,10 @@ extension RingLog {
         var touches: Set<Int> = Set(background.map { $0.segment })
         if content.block != nil || content.hasRolled, let hot { touches.insert(hot.segment) }
         let plan = WritePlan(
-            id: newPlanID(), writes: writes, readings: content.block?.block.readings ?? 0,
+            id: newPlanID(), writes: writes, readings: content.items.reduce(0) { $0 + $1.readings.count },
             blockBytes: content.block?.block.bytes.count ?? 0)
         inFlight = InFlight(
-            id: plan.id, block: content.block, items: content.items, taken: content.taken,
+            id: plan.id, block: content.block, items: content.items, copies: content.copies, taken: content.taken,
             endsSnapshot: content.endsSnapshot, background: background, frees: frees, version: records.cutVersion,
             touches: touches.sorted(), hotBefore: before.hot, segmentsBefore: before.segments,
             hasRolled: content.hasRolled, bytes: plan.bytes)
@@ -126,6 +131,7 @@ extension RingLog {
             guard !items.isEmpty else { return false }
             taken = records.fill(&builder, share: 1)
         }
+        if waiting.isEmpty, !recordsOnly { takeCopies(&builder, &content.copies) }
         guard !builder.isEmpty else { return false }
         content.endsSnapshot = records.snapshotIsComplete
         if content.endsSnapshot { records.snapshotIsOpen = false }
@@ -172,6 +178,8 @@ extension RingLog {
             keepTable(old.segment, old.generation, old.dictionary.table)
         }
         forgetFinishedLogs()
+        forgetFinishedCopies()
+        census = nil
         hot = Head(segment: next, generation: segments[next].generation)
         startSnapshot()
         return true
@@ -180,7 +188,8 @@ extension RingLog {
     func header(for head: Head, kind: SegmentKind) -> SegmentHeader {
         SegmentHeader(
             store: store, kind: kind, generation: head.generation, index: head.segment, segments: segments.count,
-            geometry: options.geometry, log: currentLog ?? LogID(0), next: nextOffset)
+            geometry: options.geometry, log: currentLog ?? LogID(0), next: nextOffset,
+            mayHoldCopies: hasCopies)
     }
 
     func segmentStart(_ segment: Int) -> Int { segment * options.geometry.segmentBytes }
@@ -190,9 +199,13 @@ extension RingLog {
         var gaps: [Gap] = []
         for log in logOrder {
             guard let index = indexes[log] else { continue }
-            let end = log == currentLog ? durableEnd.rawValue : index.end
-            logRecords.append(LogRecord(log: log, end: Offset(end), isClosed: index.isClosed))
             gaps.append(contentsOf: index.gaps)
+            // What has no name is not given one here: its blocks may still say it.
+            guard index.origin != .unknown else { continue }
+            let end = log == currentLog ? durableEnd.rawValue : index.end
+            let isClosed = index.origin == .own && index.isClosed
+            logRecords.append(
+                LogRecord(log: log, end: Offset(end), isClosed: isClosed, node: index.origin.node))
         }
         records.startSnapshot(logs: logRecords, gaps: gaps, anchors: clocks.anchors)
     }
@@ -200,12 +213,25 @@ extension RingLog {
     /// Logs that hold nothing any more are forgotten, but for the newest of them.
     private mutating func forgetFinishedLogs() {
         let finished = logOrder.filter { log in
-            log != currentLog && (indexes[log].map { $0.entries.isEmpty } ?? true)
+            log != currentLog && (indexes[log].map { $0.origin == .own && $0.entries.isEmpty } ?? true)
         }
-        guard finished.count > Self.finishedLogsKept else { return }
-        let gone = Set(finished.prefix(finished.count - Self.finishedLogsKept))
+        forget(finished.dropLast(Self.finishedLogsKept))
+    }
+
+    /// The same for logs of others. As many are remembered as ever were, up to the limit: see the table of recovery.
+    private mutating func forgetFinishedCopies() {
+        let finished = logOrder.filter { log in
+            guard let index = indexes[log], index.origin != .own else { return false }
+            return index.entries.isEmpty && !copyQueue.contains(log)
+        }
+        forget(finished.dropLast(Self.finishedCopiesKept))
+    }
+
+    private mutating func forget(_ logs: ArraySlice<LogID>) {
+        guard !logs.isEmpty else { return }
+        let gone = Set(logs)
         logOrder.removeAll { gone.contains($0) }
-        for log in finished where gone.contains(log) { indexes[log] = nil }
+        for log in logs { indexes[log] = nil }
     }
 
     mutating func keepTable(_ segment: Int, _ generation: UInt64, _ table: SeriesTable) {

@@ -23,18 +23,21 @@ extension RingLog {
         health = Health()
         if plan.hasRolled { isBlank = false }
         counters.commits += 1
+        census = nil
         counters.bytesWritten += plan.bytes
         if let (unit, block) = plan.block, let segment = hot?.segment {
             for run in block.runs {
                 insert(run, segment: segment, unit: unit, units: block.units)
                 if run.log == currentLog { durableEnd = max(durableEnd, run.range.upperBound) }
+                noteCopied(run, &events)
             }
             if !block.runs.isEmpty {
                 hot?.blocks.append(BlockEntry(unit: unit, units: block.units, runs: block.runs))
             }
-            counters.readingsStored += block.readings
+            counters.readingsStored += plan.items.reduce(0) { $0 + $1.readings.count }
             if plan.endsSnapshot { segments[segment].hasSnapshot = true }
         }
+        for item in plan.copies { copyQueue.forget(item) }
         for item in plan.items {
             guard let mark = item.mark else { continue }
             waiting.forget(mark)
@@ -46,6 +49,14 @@ extension RingLog {
         freeEmpty()
         events.append(.durable(log: currentLog, upTo: durableEnd, stateVersion: plan.version))
         return events + takeEvents()
+    }
+
+    /// A run of a copy is durable, and no longer lost should it have been.
+    private mutating func noteCopied(_ run: Run, _ events: inout [RingEvent]) {
+        guard let node = indexes[run.log]?.origin.node else { return }
+        indexes[run.log]?.fillGap(run.first.rawValue, run.range.upperBound.rawValue)
+        counters.copiesStored += run.count
+        events.append(.copied(LogName(node: node, log: run.log), run.range))
     }
 
     /// Adds a run to the index and to its segment's count.
@@ -73,6 +84,7 @@ extension RingLog {
         var events: [RingEvent] = [.failed(error)]
         counters.failedCommits += 1
         waiting.putBack(plan.items)
+        copyQueue.putBack(plan.copies)
         records.putBack(plan.taken, snapshotToo: true)
         if plan.endsSnapshot { records.snapshotIsOpen = true }
         dropBackground()

@@ -33,6 +33,9 @@ package struct ClockTable: Sendable {
         return true
     }
 
+    /// Takes over what another gateway says of a boot that nothing is known of. Returns whether that changed anything.
+    mutating func adopt(_ anchor: ClockAnchor) -> Bool { offsets[anchor.boot] == nil && set(anchor) }
+
     /// The stamp's own estimate where its clock was trusted, else the anchor's, else the estimate as not trusted.
     package func time(of stamp: Stamp) -> RenderedTime {
         if stamp.isTrusted { return RenderedTime(time: stamp.wall, isTrusted: true) }

@@ -24,10 +24,25 @@ struct IndexEntry: Hashable, Sendable {
     }
 }
 
+/// Whose log it is.
+enum LogOrigin: Hashable, Sendable {
+    /// Minted by this ring.
+    case own
+    /// Held for that gateway, which may be this one under an earlier ring.
+    case copy(NodeID)
+    /// No record that names it was left.
+    case unknown
+
+    var node: NodeID? { if case .copy(let node) = self { node } else { nil } }
+}
+
 /// What is held of one log, and what is not: entries and gaps, each sorted and without overlap.
 struct LogIndex: Sendable {
     private(set) var entries: [IndexEntry] = []
+    /// What the entries cover, kept beside them: it is asked for after every commit.
+    private(set) var ranges = OffsetRanges()
     private(set) var gaps: [Gap] = []
+    var origin = LogOrigin.unknown
     /// One past the last offset known to have been used.
     var end: UInt64 = 0
     var isClosed = true
@@ -56,6 +71,7 @@ struct LogIndex: Sendable {
     /// Adds the parts of `entry` that nothing covers yet, and returns how many readings that are.
     mutating func insert(_ entry: IndexEntry) -> Int {
         end = max(end, entry.end)
+        ranges.insert(entry.first, entry.end)
         guard entry.first < entries.last?.end ?? 0 else {
             entries.append(entry)
             return Int(entry.count)
@@ -95,7 +111,9 @@ struct LogIndex: Sendable {
                 continue
             }
             if entry.first < lower { kept.append(entry.clipped(entry.first, lower)) }
-            taken.append(entry.clipped(lower, upper))
+            let part = entry.clipped(lower, upper)
+            taken.append(part)
+            ranges.remove(part.first, part.end)
             if entry.end > upper { kept.append(entry.clipped(upper, entry.end)) }
         }
         entries.replaceSubrange(touched.startIndex..<touched.endIndex, with: kept)
@@ -127,6 +145,20 @@ struct LogIndex: Sendable {
         }
         gaps = joined
         return added
+    }
+
+    /// Takes the range out of the gaps: it has come back.
+    mutating func fillGap(_ lower: UInt64, _ upper: UInt64) {
+        guard gaps.contains(where: { $0.range.lowerBound.rawValue < upper && $0.range.upperBound.rawValue > lower })
+        else { return }
+        gaps = gaps.flatMap { gap in
+            let (start, stop) = (gap.range.lowerBound.rawValue, gap.range.upperBound.rawValue)
+            let left = (start, min(stop, lower))
+            let right = (max(start, upper), stop)
+            return [left, right].filter { $0.0 < $0.1 }.map {
+                Gap(log: gap.log, range: Offset($0.0)..<Offset($0.1), reason: gap.reason)
+            }
+        }
     }
 
     /// Ranges below ``end`` that are neither held nor in a gap.

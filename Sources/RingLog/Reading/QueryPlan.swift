@@ -112,14 +112,14 @@ package struct QueryResult: Sendable {
 }
 
 extension RingLog {
-    /// Readings from `from` up to, not including, `to`, over all logs; at most `limit`, the newest where `newestFirst`, else
-    /// the oldest.
+    /// Readings from `from` up to, not including, `to`, over all logs that this ring minted, with `copies` over all others as well; at
+    /// most `limit`, the newest where `newestFirst`, else the oldest.
     package func queryPlan(
-        from: Milliseconds?, to: Milliseconds?, newestFirst: Bool, limit: Int
+        from: Milliseconds?, to: Milliseconds?, newestFirst: Bool, limit: Int, copies: Bool = false
     ) -> QueryPlan {
         var candidates: [QueryPlan.Candidate] = []
         var known: [Int: SeriesTable] = [:]
-        for log in logOrder {
+        for log in logOrder where copies || indexes[log]?.origin == .own {
             for entry in indexes[log]?.entries ?? [] {
                 let (earliest, latest) = (Milliseconds(entry.earliest), Milliseconds(entry.latest))
                 if entry.isTrusted {

@@ -58,7 +58,7 @@ package struct ReadPlan: Sendable {
 
 /// What a ``ReadPlan`` found.
 package struct ReadResult: Sendable {
-    /// Ascending by offset; contiguous but for gaps and damage.
+    /// Ascending by offset; contiguous but for gaps and damage, and for what a copy never had.
     package internal(set) var readings: [StoredReading]
     /// Known gaps that touch the range.
     package let gaps: [Gap]

@@ -29,6 +29,26 @@ extension RingLog {
         return (ring, recovery.report)
     }
 
+    // Whose a log is that has readings or gaps here. Every block with copies names their logs, and every new segment names all.
+    //
+    // | a record or a segment header names it          | this ring ever held copies | the log is                              |
+    // |------------------------------------------------|----------------------------|-----------------------------------------|
+    // | as one that this ring minted                   | -                          | own                                     |
+    // | with a node                                    | -                          | a copy for that node                    |
+    // | not at all                                     | no                         | own: damage took its record             |
+    // | not at all                                     | yes                        | nobody's: kept and read, not uploaded   |
+    //
+    // In the last row a wrong guess would upload readings of a peer under this gateway's name. Nobody's log becomes a copy when a
+    // peer's readings of it name it. "Ever held copies": a record or a header says so, and as long as one copy was ever forgotten
+    // ``finishedCopiesKept`` others are remembered.
+    //
+    // What is missing, and what a gap record says, by the origin of the log:
+    //
+    // | log  | neither held nor in a gap | in a gap record and readable        | in a gap record only |
+    // |------|---------------------------|-------------------------------------|----------------------|
+    // | own  | damaged: a new gap        | damaged: held; else given up: a gap | a gap                |
+    // | else | absent, which is nothing  | held: it may have come back since   | lost here            |
+
     /// Fills index and records from what was read; `found` is sorted by generation.
     mutating func recover(_ found: [Recovery.Found], report: inout RecoveryReport) {
         let gaps = replayRecords(found)
@@ -36,9 +56,14 @@ extension RingLog {
         for kind in [SegmentKind.cold, .hot] {
             for item in found where item.kind == kind { recoverBlocks(item) }
         }
-        for log in indexes.keys.sorted() where !logOrder.contains(log) { logOrder.insert(log, at: 0) }
-        for gap in gaps { recoverGap(gap) }
-        for log in logOrder {
+        for log in Set(gaps.map(\.log)).sorted() where indexes[log] == nil { indexes[log] = LogIndex() }
+        let known = Set(logOrder)
+        for log in indexes.keys.sorted() where !known.contains(log) { logOrder.insert(log, at: 0) }
+        settleOrigins(found)
+        for gap in gaps where indexes[gap.log]?.origin == .own { recoverGap(gap) }
+        // Of one range the latest record counts; data beats them all, as it may have been stored after any of them.
+        for gap in gaps.reversed() where indexes[gap.log]?.origin != .own { recoverLost(gap) }
+        for log in logOrder where indexes[log]?.origin == .own {
             for hole in indexes[log]?.holes() ?? [] {
                 addGap(log, hole.lowerBound, hole.upperBound, .damaged)
                 report.damagedReadings += hole.count
@@ -46,7 +71,27 @@ extension RingLog {
                 report.findings.append(
                     .readingsLost(log: log, range: Offset(hole.lowerBound)..<Offset(hole.upperBound)))
             }
-            report.readings += indexes[log]?.entries.reduce(0) { $0 + Int($1.count) } ?? 0
+        }
+        for log in logOrder { report.readings += indexes[log]?.ranges.count ?? 0 }
+    }
+
+    /// What no record has named.
+    private mutating func settleOrigins(_ found: [Recovery.Found]) {
+        for item in found {
+            guard let log = item.header?.log, indexes[log]?.origin == .unknown else { continue }
+            indexes[log]?.origin = .own
+        }
+        let hasCopies =
+            logOrder.contains { indexes[$0]?.origin.node != nil } || found.contains { $0.header?.mayHoldCopies == true }
+        guard !hasCopies else { return }
+        for log in logOrder where indexes[log]?.origin == .unknown { indexes[log]?.origin = .own }
+    }
+
+    /// Of a copy: what of the gap is not held.
+    private mutating func recoverLost(_ gap: Gap) {
+        let range = gap.range.lowerBound.rawValue..<gap.range.upperBound.rawValue
+        for part in indexes[gap.log]?.ranges.missing(in: range) ?? [] {
+            _ = indexes[gap.log]?.addGap(log: gap.log, part.lowerBound, part.upperBound, gap.reason)
         }
     }
 
@@ -73,9 +118,7 @@ extension RingLog {
                 case .mark(let mark): marks.append(mark)
                 case .repeatedMark(let mark): repeated.append(mark)
                 case .log(let known):
-                    if !logOrder.contains(known.log) { logOrder.append(known.log) }
-                    let end = indexes[known.log]?.end ?? 0
-                    indexes[known.log, default: LogIndex()].end = max(end, known.end.rawValue)
+                    recover(known)
                 }
             }
             // What a segment repeats is older than what came with its own readings, wherever in it it stands.
@@ -85,6 +128,14 @@ extension RingLog {
         for log in older where !logOrder.contains(log) && !forgotten.contains(log) { forgotten.append(log) }
         logOrder = forgotten + logOrder
         return gaps
+    }
+
+    private mutating func recover(_ known: LogRecord) {
+        if !logOrder.contains(known.log) { logOrder.append(known.log) }
+        var index = indexes[known.log] ?? LogIndex()
+        index.end = max(index.end, known.end.rawValue)
+        if index.origin != .own { index.origin = known.node.map { .copy($0) } ?? .own }
+        indexes[known.log] = index
     }
 
     private mutating func recoverBlocks(_ item: Recovery.Found) {
@@ -109,8 +160,7 @@ extension RingLog {
             for part in indexes[gap.log]?.remove(lower, upper) ?? [] {
                 segments[Int(part.segment)].held -= Int(part.count)
             }
-            _ = indexes[gap.log, default: LogIndex()].addGap(log: gap.log, lower, upper, gap.reason)
-            if !logOrder.contains(gap.log) { logOrder.insert(gap.log, at: 0) }
+            _ = indexes[gap.log]?.addGap(log: gap.log, lower, upper, gap.reason)
             return
         }
         var next = lower
@@ -118,8 +168,7 @@ extension RingLog {
             _ = indexes[gap.log]?.addGap(log: gap.log, next, max(next, entry.first), .damaged)
             next = max(next, entry.end)
         }
-        _ = indexes[gap.log, default: LogIndex()].addGap(log: gap.log, next, max(next, upper), .damaged)
-        if !logOrder.contains(gap.log) { logOrder.insert(gap.log, at: 0) }
+        _ = indexes[gap.log]?.addGap(log: gap.log, next, max(next, upper), .damaged)
     }
 
     /// Goes on in the segments that were open, where nothing is wrong with them; else they are sealed as they are.

@@ -14,7 +14,7 @@ extension RingLog {
 
     var canRoll: Bool { usable > 0 }
 
-    private var leavingCount: Int { segments.count { $0.state == .leaving } }
+    var leavingCount: Int { segments.count { $0.state == .leaving } }
 
     /// With ``RingOptions/Retention/rejectNew``: whether new readings are refused. Two segments are kept for small records.
     var isFull: Bool { !releasedSinceCut && usable + leavingCount <= 2 && !hasMergeable }
@@ -76,42 +76,49 @@ extension RingLog {
         while usable + leavingCount < wanted, let victim = victim() { evict(victim) }
     }
 
-    /// The segment whose loss costs least: the oldest wholly released one, else the oldest cold one, else the oldest hot one
-    /// that may go.
-    private func victim() -> Int? {
-        let kept = keptFrom
-        let candidates = segments.indices.filter { index in
-            let segment = segments[index]
-            return segment.state == .sealed && segment.held > 0 && index != background.source
-                && (segment.kind == .cold || segment.generation < kept)
-        }
-        let pending = pendingSegments()
+    /// The segment whose loss costs least. The first row that names one decides; "oldest": cold before hot, then by generation.
+    ///
+    /// | copies that are pending take        | the victim is the oldest that may go and                   |
+    /// |-------------------------------------|------------------------------------------------------------|
+    /// | -                                   | holds nothing pending: it is released                      |
+    /// | more than their share of the ring   | holds copies for at least half of what it holds pending    |
+    /// | -                                   | holds anything                                             |
+    ///
+    /// The last two rows count with ``RingOptions/Retention/dropOldest`` alone. ``store(_:first:readings:anchors:)`` refuses copies
+    /// beyond their share once there is no room, so that where both lie mixed in all segments own readings keep their part as well.
+    private mutating func victim() -> Int? {
+        let candidates = evictable
+        let census = pendingCensus()
         func older(_ left: Int, _ right: Int) -> Bool {
             let (one, other) = (segments[left], segments[right])
             if (one.kind == .cold) != (other.kind == .cold) { return one.kind == .cold }
             return one.generation < other.generation
         }
-        if let released = candidates.filter({ !pending.contains($0) }).min(by: older) { return released }
-        return options.retention == .dropOldest ? candidates.min(by: older) : nil
+        if let released = candidates.filter({ !census.isPending($0) }).min(by: older) { return released }
+        guard options.retention == .dropOldest else { return nil }
+        if census.copiesPart > options.copiesShare,
+            let copies = candidates.filter({ census.holdsMostlyCopies($0) }).min(by: older)
+        {
+            return copies
+        }
+        return candidates.min(by: older)
     }
 
-    /// Segments that hold readings not released.
-    private func pendingSegments() -> Set<Int> {
-        var pending: Set<Int> = []
-        for log in logOrder {
-            guard let index = indexes[log] else { continue }
-            for entry in index.entries[index.firstIndex(behind: index.released)...] {
-                pending.insert(Int(entry.segment))
-            }
+    /// Segments that hold something and may be emptied.
+    var evictable: [Int] {
+        let kept = keptFrom
+        return segments.indices.filter { index in
+            let segment = segments[index]
+            return segment.state == .sealed && segment.held > 0 && index != background.source
+                && (segment.kind == .cold || segment.generation < kept)
         }
-        return pending
     }
 
     private mutating func evict(_ segment: Int) {
         for log in logOrder {
             guard let index = indexes[log] else { continue }
             for entry in index.entries where Int(entry.segment) == segment {
-                noteEvicted(entry, of: log)
+                if index.origin == .own { noteEvicted(entry, of: log) }
                 _ = indexes[log]?.remove(entry.first, entry.end, segment: UInt16(segment))
                 let edge = min(max(index.released, entry.first), entry.end)
                 leave(log, entry.first, edge, .uploaded)
@@ -120,13 +127,18 @@ extension RingLog {
         }
         segments[segment].held = 0
         segments[segment].state = .leaving
+        census = nil
     }
 
     private mutating func leave(_ log: LogID, _ lower: UInt64, _ upper: UInt64, _ reason: GapReason) {
         guard lower < upper else { return }
         addGap(log, lower, upper, reason)
         let count = Int(upper - lower)
-        if reason == .evicted { counters.evictedPending += count } else { counters.evictedUploaded += count }
+        switch (indexes[log]?.origin, reason) {
+        case (.own?, .evicted): counters.evictedPending += count
+        case (.own?, _): counters.evictedUploaded += count
+        default: counters.evictedCopies += count
+        }
         if case .evicted(log, let range, reason == .evicted)? = pendingEvents.last, range.upperBound == Offset(lower) {
             pendingEvents[pendingEvents.count - 1] = .evicted(
                 log: log, range: range.lowerBound..<Offset(upper), pending: reason == .evicted)
@@ -150,6 +162,7 @@ extension RingLog {
                     .damaged(log: found.log, range: Offset(part.first)..<Offset(part.end), reason: found.reason))
             }
         }
+        census = nil
         freeEmpty()
         return takeEvents()
     }

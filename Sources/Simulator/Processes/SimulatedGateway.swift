@@ -10,6 +10,7 @@ enum ProcessEvent {
     case written(WritePlan)
     case maintained(MaintenancePlan)
     case tallied(TallyPlan)
+    case work(PeerWork)
     case read(sink: Int, SendRequest, SendSource)
     case sent(sink: Int, SendID, SendOutcome, SendDevices?)
     /// The wake with this number.

@@ -124,6 +124,7 @@ extension World {
         case .written(let plan): finish(plan, of: gateway)
         case .maintained(let plan): step(gateway, .maintained(plan.perform(on: gateway.disk)))
         case .tallied(let plan): step(gateway, .tallied(plan.perform(on: gateway.disk)))
+        case .work(let work): step(gateway, .worked(work.perform(on: gateway.disk)))
         case .read(let sink, let request, let source): read(sink, request, source, of: gateway)
         case .sent(let sink, let id, let outcome, let devices):
             step(gateway, .sent(sink: sink, id, outcome, devices))
@@ -149,6 +150,8 @@ extension World {
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .maintained(plan))
             case .tally(let plan):
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
+            case .work(let work): later(streams.disk.draw(1, 50) * SimulatedTime.millisecond, gateway, .work(work))
+            case .datagram, .frame: break
             case .settle(let tickets): settle(tickets, of: gateway)
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):

@@ -1,0 +1,81 @@
+import Environment
+package import GossipState
+package import Membership
+package import Model
+package import Replication
+
+/// A gateway's share in its covey: the machines that know, and what passes between them and the rest of the core.
+package struct Cluster: Sendable {
+    package let setup: ClusterSetup
+    package let start: StartID
+    package internal(set) var membership: Membership
+    package internal(set) var gossip: GossipState
+    package internal(set) var replicator: Replicator
+    package internal(set) var duty: DutyRoster
+    /// Messages that were passed over, by what was wrong with them.
+    package internal(set) var ignored = ReasonCounts()
+
+    static let version = ProtocolVersion(major: 1, minor: 0)
+
+    /// When each machine wants its tick.
+    var wakes = Wakes()
+    /// The ring's record of the incarnation has this version; nothing is said before it is durable.
+    var incarnationVersion: UInt64 = 0
+    /// Without a disk nothing becomes durable: then this is when to speak all the same.
+    var beginsBy: MonotonicInstant?
+    var hasBegun = false
+    var hasLeft = false
+    /// Those that were alive, and those that were known, when the machines were told last.
+    var alive: [NodeID] = []
+    var known: [NodeID] = []
+    /// The version of this gateway's gossip that each of ``alive`` has.
+    var acknowledged: [UInt64] = []
+    /// The current log and how much of it the machines know to be durable.
+    var told: (log: LogName, end: Offset)?
+    /// Sinks as they were published last.
+    var sinks: [SinkStatus] = []
+    /// Until when each sink is left in peace.
+    var waits: [MonotonicInstant?]
+    /// Holds that become durable with a version of the ring's records.
+    var keptHolds: [(id: HoldID, version: UInt64)] = []
+    /// Which logs may have come closer to their release.
+    var unsettled: [LogName] = []
+    var bulletin = Bulletin()
+
+    struct Wakes: Sendable {
+        var membership: MonotonicInstant?
+        var gossip: MonotonicInstant?
+        var replication: MonotonicInstant?
+        var duty: MonotonicInstant?
+
+        var next: MonotonicInstant? { [membership, gossip, replication, duty].compactMap { $0 }.min() }
+    }
+
+    /// - Parameter incarnation: The one that was kept last; 0 at the first start of all.
+    init(_ setup: ClusterSetup, incarnation: Incarnation, start: StartID) {
+        self.setup = setup
+        self.start = start
+        let identity = MemberIdentity(
+            node: setup.node, start: start, name: setup.name, version: Self.version, features: 0)
+        membership = Membership(
+            identity: identity, address: setup.address, incarnation: incarnation, seeds: setup.seeds,
+            settings: setup.membership)
+        gossip = GossipState(
+            node: setup.node, start: start, incarnation: membership.incarnation, spaces: ClusterSpace.declarations,
+            settings: setup.gossip)
+        replicator = Replicator(node: setup.node, settings: setup.replication)
+        duty = DutyRoster(node: setup.node, settings: setup.duty)
+        waits = setup.sinks.map { _ in nil }
+    }
+
+    package var node: NodeID { setup.node }
+    var sender: Envelope.Sender { Envelope.Sender(node: node, start: start) }
+
+    /// Whether a message of that process counts: a member that is not gone.
+    func isPresent(_ sender: Envelope.Sender) -> Bool {
+        guard let member = membership.member(sender.node) else { return false }
+        return member.state.isPresent && member.identity.start == sender.start
+    }
+
+    func address(of node: NodeID) -> PeerAddress? { membership.member(node)?.address }
+}

@@ -1,0 +1,75 @@
+package import GossipState
+package import Membership
+package import Model
+package import Replication
+
+/// What a core is told about its covey.
+package struct ClusterSetup: Sendable {
+    package var node: NodeID
+    /// The gateway's name, for people: at most ``MembershipLimits/nameBytes`` bytes.
+    package var name: String
+    /// Where peers reach this gateway.
+    package var address: PeerAddress
+    /// Where the covey may be found.
+    package var seeds: [PeerAddress]
+    /// What each of the core's sinks is to the covey, in the core's order.
+    package var sinks: [SinkID]
+    /// Live gateways that must have a reading on disk before its source is acknowledged, this one among them. Fewer count as enough
+    /// where fewer are alive or wanted; what every required sink has counts too.
+    package var acks = 1
+    package var membership = MembershipSettings()
+    package var gossip = GossipSettings()
+    package var replication = ReplicatorSettings()
+    package var duty = DutySettings()
+
+    package init(
+        node: NodeID, name: String, address: PeerAddress, seeds: [PeerAddress] = [], sinks: [SinkID] = []
+    ) {
+        self.node = node
+        self.name = name
+        self.address = address
+        self.seeds = seeds
+        self.sinks = sinks
+    }
+}
+
+/// The parts of the gossiped state. Raw values are part of the protocol.
+package enum ClusterSpace {
+    /// Key: ``LogName``. What a gateway holds of that log: ``Holdings``.
+    package static let holdings = KeySpaceName(1)
+    /// Key: ``UploadKey``. What a gateway has uploaded: ``UploadClaim``.
+    package static let uploads = KeySpaceName(2)
+    /// One key. The sinks that a gateway has: ``SinkStatus``.
+    package static let sinks = KeySpaceName(3)
+    /// Key: boot id. Wall clock minus uptime of that run of a gateway's kernel.
+    package static let anchors = KeySpaceName(4)
+    /// One key. How a gateway is: ``PeerHealth``.
+    package static let health = KeySpaceName(5)
+    /// Key: hash of the name. A device of a gateway, by name.
+    package static let devices = KeySpaceName(6)
+    /// Key: hash of the series. The newest value of a series: ``PeerValue``.
+    package static let latest = KeySpaceName(7)
+
+    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest].map {
+        SpaceDeclaration($0, Eventual.own)
+    }
+}
+
+extension LogName {
+    /// 24 bytes: node, log, each little-endian.
+    var key: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(24)
+        for part in [node.high, node.low, log.rawValue] { bytes.append(fixed: part) }
+        return bytes
+    }
+
+    /// Reads ``key`` back; `nil` for anything else.
+    init?(key: [UInt8]) {
+        var reader = ByteReader(key, 0..<key.count)
+        guard key.count == 24, let high = try? reader.fixed(UInt64.self), let low = try? reader.fixed(UInt64.self),
+            let log = try? reader.fixed(UInt64.self)
+        else { return nil }
+        self.init(node: NodeID(high: high, low: low), log: LogID(log))
+    }
+}

@@ -1,0 +1,167 @@
+import Environment
+import GossipState
+import LogFormat
+import Model
+import Replication
+import RingLog
+import Sinks
+
+// Logs of others in this ring, and what of this ring others get.
+extension GatewayCore {
+    /// Copies wait no longer than this for their block: a fresh reading is on all disks that should have it in two seconds.
+    private static let copyWindow = Duration.milliseconds(400)
+
+    mutating func stepReplication(
+        _ event: ReplicationEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        guard let sender = cluster?.sender else { return }
+        for directive in cluster?.replicator.step(event, now: now, using: &random) ?? [] {
+            switch directive {
+            case .frame(let payload, let node):
+                guard let peer = cluster?.address(of: node) else { break }
+                directives.append(.frame(Envelope.seal(.replication, from: sender, payload), to: peer))
+            case .read(let id, let log, let range, let limit):
+                read(.chunk(id, limit: limit), log, range, &directives)
+            case .store(let id, let log, let bytes, let ranges):
+                store(id, log, bytes, ranges, now: now, &directives)
+            case .publish(let log, let holdings):
+                let name = StateName(ClusterSpace.holdings, log.key)
+                publish(holdings.encoded, as: name, forHoldersOf: log, now: now, &directives)
+            case .withdraw(let log):
+                withdraw(StateName(ClusterSpace.holdings, log.key), now: now, &directives)
+            case .release(let log, let ranges):
+                guard let start = ring.ranges(of: log.log).first?.lowerBound else { break }
+                ring.setReleased(log.log, upTo: ranges.end(of: start))
+            case .retain(let log): ring.takeBackRelease(log.log, to: settledStart(of: log))
+            case .keepHold(let id, let log, let ranges): keepHold(id, log, ranges, now: now, &directives)
+            case .wake(let moment): cluster?.wakes.replication = moment
+            case .alarm(let text): directives.append(.report(Report(.warning, text)))
+            }
+        }
+    }
+
+    func read(
+        _ purpose: PeerWork.Purpose, _ log: LogName, _ range: Range<Offset>, _ directives: inout [GatewayDirective]
+    ) {
+        let limit = range.lowerBound.distance(to: range.upperBound)
+        let plan = ring.readPlan(log: log.log, range: range, limit: limit)
+        let work = PeerWork(purpose: purpose, name: log, range: range, plan: plan, anchors: ring.clock.anchors)
+        directives.append(.work(work))
+    }
+
+    mutating func worked(_ result: PeerWorkResult, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        handle(ring.noteDamage(result.damage), now: now, &directives)
+        switch result.answer {
+        case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
+        case .digest(let log, let range, let digest):
+            stepDuty(.digested(log, range, digest), now: now, &directives)
+        }
+    }
+
+    private mutating func drop(
+        _ log: LogID, at index: Int, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        guard sinks[index].relayed.remove(log) != nil else { return }
+        stepUpload(index, .dropped(log), now: now, &directives)
+        putState(sinks[index].progressKey(log, isCopy: true), [])
+    }
+
+    // MARK: Storing
+
+    private mutating func store(
+        _ id: FetchID, _ log: LogName, _ bytes: [UInt8], _ ranges: OffsetRanges, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
+    ) {
+        guard let chunk = try? LogChunk.decode(bytes), chunk.name == log, OffsetRanges(chunk.range) == ranges else {
+            return stepReplication(.refused(id, .damaged), now: now, &directives)
+        }
+        do throws(RingError) {
+            let new = try ring.store(log, first: chunk.first, readings: chunk.readings, anchors: chunk.anchors)
+            // What is here or on its way already needs nothing more than its event.
+            if !new.isEmpty { want(by: now.advanced(by: Self.copyWindow)) }
+        } catch {
+            let refusal: StoreRefusal =
+                switch error {
+                case .notACopy, .entryTooLarge: .damaged
+                default: .noRoom
+                }
+            stepReplication(.refused(id, refusal), now: now, &directives)
+        }
+    }
+
+    /// A part of a copy has become durable.
+    mutating func copied(
+        _ log: LogName, _ range: Range<Offset>, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        stepReplication(.held(log, range), now: now, &directives)
+        holdingsChanged(log, now: now, &directives)
+    }
+
+    /// A part of a log is no longer here.
+    mutating func gone(
+        _ log: LogID, _ range: Range<Offset>, _ reason: LossReason, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
+    ) {
+        guard let name = name(of: log) else { return }
+        stepReplication(.lost(name, range, reason), now: now, &directives)
+        holdingsChanged(name, now: now, &directives)
+    }
+
+    /// Duty and, for copies, the upload machines work with what is here.
+    mutating func holdingsChanged(
+        _ log: LogName, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        guard cluster != nil else { return }
+        let held = ring.ranges(of: log.log)
+        if let copy = ring.copiedLog(log.log) {
+            for index in sinks.indices {
+                if held.isEmpty {
+                    drop(log.log, at: index, now: now, &directives)
+                } else {
+                    relay(copy, held, at: index, now: now, &directives)
+                }
+            }
+        }
+        stepDuty(.holds(log, OffsetRanges(held)), now: now, &directives)
+    }
+
+    private mutating func relay(
+        _ copy: CopiedLog, _ held: [Range<Offset>], at index: Int, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
+    ) {
+        if !sinks[index].relayed.contains(copy.log) {
+            sinks[index].relayed.insert(copy.log)
+            stepUpload(index, .paused(copy.log, true), now: now, &directives)
+        }
+        stepUpload(index, .relayed(copy.log, held: held, end: copy.end), now: now, &directives)
+    }
+
+    // MARK: Names
+
+    /// Whose log it is; `nil` for a copy that damage left without a name.
+    func name(of log: LogID) -> LogName? {
+        guard let cluster else { return nil }
+        if let copy = ring.copiedLog(log) { return copy.name }
+        return LogName(node: formerNodes[log] ?? cluster.node, log: log)
+    }
+
+    // MARK: Holds
+
+    private mutating func keepHold(
+        _ id: HoldID, _ log: LogName, _ ranges: OffsetRanges, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
+    ) {
+        var record: [UInt8] = []
+        ranges.append(to: &record, limit: 16)
+        guard let version = putState(StateKey(StateKind.hold, log.log.description), record) else { return }
+        cluster?.keptHolds.append((id, version))
+        touchState(now: now)
+    }
+
+    /// Small records up to this version are durable.
+    mutating func keptHolds(_ version: UInt64, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard let kept = cluster?.keptHolds.filter({ $0.version <= version }), !kept.isEmpty else { return }
+        cluster?.keptHolds.removeAll { $0.version <= version }
+        for hold in kept { stepReplication(.holdKept(hold.id), now: now, &directives) }
+    }
+}

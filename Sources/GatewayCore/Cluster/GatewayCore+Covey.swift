@@ -1,0 +1,207 @@
+import Environment
+import GossipState
+import LogFormat
+import Membership
+import Model
+import Replication
+import RingLog
+import Sinks
+
+// The beginning and the beat of a gateway's share in its covey.
+extension GatewayCore {
+    /// How long a gateway whose disk takes nothing stays silent. Its incarnation may then be that of an earlier start, which the start id
+    /// tells apart.
+    private static let silence = Duration.seconds(10)
+
+    /// Finds out what this ring holds of which logs; nothing is said to anybody before the incarnation of this start is durable.
+    mutating func joinCovey(_ setup: ClusterSetup, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        precondition(setup.sinks.count == sinks.count, "\(setup.sinks.count) sink ids for \(sinks.count) sinks")
+        let key = StateKey(StateKind.incarnation, "")
+        let kept = ring.state(key).flatMap { Incarnation(record: $0) } ?? Incarnation(0)
+        var covey = Cluster(setup, incarnation: kept, start: StartID(using: &random))
+        covey.incarnationVersion = putState(key, covey.membership.incarnation.record) ?? 0
+        covey.beginsBy = now.advanced(by: Self.silence)
+        cluster = covey
+        want(by: now)
+        for (key, value) in ring.states where key.kind == StateKind.formerNode {
+            if let log = LogID(hex: key.name), let node = NodeID(record: value) { formerNodes[log] = node }
+        }
+        tellRing(now: now, &directives)
+    }
+
+    /// Until the roster says whose turn it is.
+    mutating func pauseUploads(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        for log in ring.logs {
+            for index in sinks.indices { stepUpload(index, .paused(log.log, true), now: now, &directives) }
+        }
+    }
+
+    private mutating func tellRing(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        for log in ring.logs where log.log != ring.currentLog {
+            guard let name = name(of: log.log) else { continue }
+            stepReplication(.minted(name), now: now, &directives)
+            stepReplication(.closed(name, end: log.end), now: now, &directives)
+            tellHoldings(name, lost: ring.gaps(of: log.log), now: now, &directives)
+        }
+        for copy in ring.copies {
+            guard let name = copy.name else { continue }
+            for index in sinks.indices where !sinks[index].relayed.contains(copy.log) {
+                restoreProgress(index, copy.log, isRelayed: true, &directives)
+            }
+            tellHoldings(name, lost: copy.lost, now: now, &directives)
+            if name.node == cluster?.node { stepReplication(.closed(name, end: copy.end), now: now, &directives) }
+        }
+    }
+
+    private mutating func tellHoldings(
+        _ log: LogName, lost: [Gap], now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        for range in ring.ranges(of: log.log) { stepReplication(.held(log, range), now: now, &directives) }
+        for gap in lost where gap.reason != .uploaded {
+            stepReplication(.lost(log, gap.range, LossReason(gap.reason)), now: now, &directives)
+        }
+        for index in sinks.indices {
+            guard let sink = cluster?.setup.sinks[index] else { break }
+            let machine = sinks[index].machine
+            let counts = machine.counts(log.log)
+            for (range, fate) in machine.settledRanges(log.log) {
+                // Of what is known by its counts alone, the sink has all only where nothing of the log met another end.
+                let isUploaded = fate.map { $0 == .uploaded } ?? (counts.settled == counts.uploaded)
+                let event = DutyEvent.settled(sink, log, OffsetRanges(range), isUploaded: isUploaded)
+                stepDuty(event, now: now, &directives)
+            }
+        }
+        holdingsChanged(log, now: now, &directives)
+        cluster?.unsettled.append(log)
+    }
+
+    /// Everything that follows a step of the core: what has become durable, what has been settled, what is to be told.
+    mutating func followCovey(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard cluster != nil else { return }
+        beginIfDue(now: now, &directives)
+        tellSinks(now: now, &directives)
+        settleLogs(now: now, &directives)
+        publishNews(now: now, &directives)
+    }
+
+    private mutating func beginIfDue(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard cluster?.hasBegun == false, let version = cluster?.incarnationVersion else { return }
+        let isDurable = version > 0 && durableVersion >= version
+        guard isDurable || cluster?.beginsBy.map({ $0 <= now }) ?? false else { return }
+        cluster?.hasBegun = true
+        cluster?.beginsBy = nil
+        stepMembership(.started, now: now, &directives)
+        stepGossip(.tick, now: now, &directives)
+        stepReplication(.tick, now: now, &directives)
+        stepDuty(.tick, now: now, &directives)
+    }
+
+    mutating func tickCovey(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        func isDue(_ moment: MonotonicInstant?) -> Bool { moment.map { $0 <= now } ?? false }
+        guard let wakes = cluster?.wakes, cluster?.hasBegun ?? false else { return }
+        if isDue(wakes.membership) {
+            cluster?.wakes.membership = nil
+            stepMembership(.tick, now: now, &directives)
+        }
+        if isDue(wakes.gossip) {
+            cluster?.wakes.gossip = nil
+            stepGossip(.tick, now: now, &directives)
+        }
+        if isDue(wakes.replication) {
+            cluster?.wakes.replication = nil
+            stepReplication(.tick, now: now, &directives)
+        }
+        if isDue(wakes.duty) {
+            cluster?.wakes.duty = nil
+            stepDuty(.tick, now: now, &directives)
+        }
+    }
+
+    /// When the covey wants the next tick.
+    var coveyWake: MonotonicInstant? {
+        guard let cluster else { return nil }
+        guard cluster.hasBegun else { return cluster.beginsBy }
+        return ([cluster.wakes.next, cluster.bulletin.due] + cluster.waits).compactMap { $0 }.min()
+    }
+
+    /// The current log has become longer, durably.
+    mutating func tellCurrentLog(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard cluster != nil, let log = ring.currentLog, let name = name(of: log) else { return }
+        if cluster?.told?.log != name {
+            cluster?.told = (name, .zero)
+            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
+            stepReplication(.opened(name), now: now, &directives)
+            stepDuty(.began(name), now: now, &directives)
+        }
+        guard let end = cluster?.told?.end, !isMemoryOnly, ring.durableEnd > end else { return }
+        cluster?.told?.end = ring.durableEnd
+        stepReplication(.held(name, end..<ring.durableEnd), now: now, &directives)
+        holdingsChanged(name, now: now, &directives)
+    }
+
+    mutating func keep(_ incarnation: Incarnation, now: MonotonicInstant) {
+        putState(StateKey(StateKind.incarnation, ""), incarnation.record)
+        touchState(now: now)
+    }
+
+    // MARK: Saying something
+
+    /// - Parameter log: Whose holders should hear of it at once; the others do in the next rounds.
+    mutating func publish(
+        _ value: [UInt8], as name: StateName, forHoldersOf log: LogName? = nil, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
+    ) {
+        guard let news = try? cluster?.gossip.put(value, for: name, now: now) else {
+            cluster?.ignored.add(1, for: "no room to publish")
+            return
+        }
+        carryOut(news, now: now, &directives)
+        guard let covey = cluster, covey.hasBegun else { return }
+        let holders = log.map { covey.replicator.placement(of: $0).filter { $0 != covey.node } } ?? []
+        if !holders.isEmpty { stepGossip(.push(to: holders), now: now, &directives) }
+    }
+
+    mutating func withdraw(_ name: StateName, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard let news = try? cluster?.gossip.remove(name, now: now) else { return }
+        carryOut(news, now: now, &directives)
+    }
+}
+
+extension LossReason {
+    init(_ reason: GapReason) {
+        switch reason {
+        case .evicted: self = .evicted
+        case .damaged: self = .damaged
+        case .uploaded: self = .released
+        }
+    }
+}
+
+extension Incarnation {
+    var record: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(varint: rawValue)
+        return bytes
+    }
+
+    init?(record: [UInt8]) {
+        var reader = ByteReader(record, 0..<record.count)
+        guard let value = try? reader.varint() else { return nil }
+        self.init(value)
+    }
+}
+
+extension NodeID {
+    var record: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(fixed: high)
+        bytes.append(fixed: low)
+        return bytes
+    }
+
+    init?(record: [UInt8]) {
+        var reader = ByteReader(record, 0..<record.count)
+        guard let high = try? reader.fixed(UInt64.self), let low = try? reader.fixed(UInt64.self) else { return nil }
+        self.init(high: high, low: low)
+    }
+}

@@ -1,0 +1,84 @@
+import Environment
+import GossipState
+import LogFormat
+import Model
+import Replication
+import RingLog
+import Sinks
+
+// Clocks of others, and a gateway that finds that it is a copy of another.
+extension GatewayCore {
+    /// Lets peers date what this run of the kernel stamped before its clock was right.
+    mutating func tellAnchor(_ anchor: ClockAnchor, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard cluster != nil else { return }
+        publish(anchor.value, as: StateName(ClusterSpace.anchors, anchor.key), now: now, &directives)
+    }
+
+    /// A peer dates a run of its kernel: what is here of it can be told with that.
+    mutating func learn(_ anchor: ClockAnchor, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        ring.anchor(anchor)
+        touchState(now: now)
+    }
+
+    /// Another process with this gateway's id is alive and was there before: the card was cloned, or an image copied. What this ring holds
+    /// keeps its name; what comes from now on bears a new one.
+    mutating func becomeAnother(
+        than address: PeerAddress, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        guard var setup = cluster?.setup, let former = cluster?.node else { return }
+        for log in ring.logs where formerNodes[log.log] == nil {
+            formerNodes[log.log] = former
+            putState(StateKey(StateKind.formerNode, log.log.description), former.record)
+        }
+        setup.node = NodeID(using: &random)
+        keep(setup.node, name: setup.name)
+        isRenaming = true
+        directives.append(
+            .report(
+                Report(
+                    .error,
+                    "the gateway at \(address) has this one's node id \(former) and was there before: a cloned card or a "
+                        + "copied image. This one goes on as \(setup.node); give each its own with `node` in the configuration")))
+        joinCovey(setup, now: now, &directives)
+    }
+
+    /// The log of the former name ends where nothing of it is on its way; what comes next has a log of the new name.
+    mutating func endFormerLog(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard isRenaming, pending.isEmpty, !isWriting, let log = ring.currentLog, ring.closeCurrentLog() else { return }
+        isRenaming = false
+        for index in sinks.indices { stepUpload(index, .closed(log), now: now, &directives) }
+        told = nil
+        cluster?.told = nil
+        undated.removeAll()
+        if let name = name(of: log) {
+            stepReplication(.minted(name), now: now, &directives)
+            stepReplication(.closed(name, end: ring.logs.last { $0.log == log }?.end ?? .zero), now: now, &directives)
+        }
+        drainBacklog(now: now)
+    }
+}
+
+extension ClockAnchor {
+    fileprivate var key: [UInt8] {
+        var key: [UInt8] = []
+        key.append(fixed: boot.high)
+        key.append(fixed: boot.low)
+        return key
+    }
+
+    fileprivate var value: [UInt8] {
+        var value: [UInt8] = []
+        value.append(signed: wallOffset.rawValue)
+        return value
+    }
+
+    /// `nil` for what no gateway writes.
+    init?(key: [UInt8], value: [UInt8]) {
+        var reader = ByteReader(key, 0..<key.count)
+        var rest = ByteReader(value, 0..<value.count)
+        guard let high = try? reader.fixed(UInt64.self), let low = try? reader.fixed(UInt64.self),
+            let offset = try? rest.signed(), offset.magnitude <= 1 << 61
+        else { return nil }
+        self.init(boot: BootID(high: high, low: low), wallOffset: Microseconds(offset))
+    }
+}

@@ -1,0 +1,123 @@
+// Pure.
+import Environment
+import Model
+
+/// News travels by pushes: at once to those that the owner names, and in rounds to a few random members.
+extension GossipState {
+    /// Sends what this process wrote and the peer is not known to have, in one message that asks for an
+    /// acknowledgement.
+    mutating func push(to node: NodeID, _ now: MonotonicInstant, _ directives: inout [GossipDirective]) {
+        guard node != self.node, let peer = openPeer(node) else { return }
+        // What is on its way is not sent again before its acknowledgement had time to come, the longer the more often
+        // it did not.
+        let patience = settings.pushTimeout * (1 << min(peers[peer].pushTries, 5))
+        let isWaiting = peers[peer].pushedAt.nanoseconds != .min && now < peers[peer].pushedAt.advanced(by: patience)
+        var needs: [StateStore.Need] = []
+        for (writer, acknowledged, pushed) in [
+            (own, peers[peer].own, peers[peer].pushedOwn), (shared, peers[peer].shared, peers[peer].pushedShared),
+        ] {
+            let (index, isThere) = store.find(writer)
+            guard isThere else { continue }
+            let base = isWaiting ? max(acknowledged, pushed) : acknowledged
+            guard base < store.writers[index].version else { continue }
+            // What was collected of a shared stream is told by exchanges; here it would list the whole stream each
+            // time.
+            let collected = writer.isShared && base > 0 ? store.writers[index].collected : 0
+            if let need = store.need(index, version: base, collected: collected) { needs.append(need) }
+        }
+        guard !needs.isEmpty else { return }
+        let isRepeated = !isWaiting && peers[peer].pushedOwn > peers[peer].own
+        peers[peer].pushTries = isRepeated ? peers[peer].pushTries + 1 : peers[peer].pushTries
+        peers[peer].pushedAt = now
+        for need in needs {
+            if store.writers[need.index].id == own {
+                peers[peer].pushedOwn = need.upTo
+            } else {
+                peers[peer].pushedShared = need.upTo
+            }
+        }
+        send(needs, .wantsAck, to: node, &directives)
+    }
+
+    /// Has a stream's entries above `version` spread for some rounds.
+    mutating func spread(_ index: Int, above version: UInt64, now: MonotonicInstant) {
+        guard !alive.isEmpty else { return }
+        let rounds = bits + 1
+        let window = settings.spreadEvery * (2 * rounds)
+        let record = store.writers[index]
+        let isNew = record.roundsLeft == 0
+        if isNew {
+            if newsCount == 0 { nextSpread = max(nextSpread, now.advanced(by: settings.spreadEvery)) }
+            newsCount += 1
+        }
+        let isOld = isNew || now > record.newsSince.advanced(by: window)
+        store.note(index) {
+            $0.roundsLeft = rounds
+            if isOld {
+                $0.newsAbove = version
+                $0.newsSince = now
+            }
+        }
+    }
+
+    /// One datagram with the news, the same to a few random members.
+    mutating func spreadRound(
+        _ now: MonotonicInstant, _ random: inout some RandomNumberGenerator, _ directives: inout [GossipDirective]
+    ) {
+        nextSpread = now.advanced(by: settings.spreadEvery)
+        var sections: [UInt8] = []
+        var isOursAlone = true
+        var hasOurs = false
+        let room = GossipLimits.datagramBytes - GossipWire.messageHeaderBytes
+        let count = store.writers.count
+        let first = Int.random(in: 0..<max(count, 1), using: &random)
+        newsCount = 0
+        for offset in 0..<count {
+            let index = (first + offset) % count
+            let record = store.writers[index]
+            guard record.roundsLeft > 0 else { continue }
+            var left = record.roundsLeft
+            let need = StateStore.Need(index: index, from: record.newsAbove, upTo: record.version)
+            if let (bytes, _) = store.section(need, room: room - sections.count) {
+                sections += bytes
+                left -= 1
+                let isOurs = record.id == own || record.id == shared
+                isOursAlone = isOursAlone && isOurs
+                hasOurs = hasOurs || isOurs
+            } else if sections.isEmpty {
+                // An entry that fits no datagram is left to pushes and exchanges.
+                left = 0
+            }
+            store.note(index) { $0.roundsLeft = left }
+            if left > 0 { newsCount += 1 }
+        }
+        guard !sections.isEmpty else { return }
+        let message = GossipWire.delta(life, hasOurs ? .wantsAck : [], sections: sections)
+        for node in chosen(&random) where !(isOursAlone && hasNews(node, now)) {
+            directives.append(.datagram(message, to: node))
+        }
+    }
+
+    /// Some members at random, each at most once.
+    private func chosen(_ random: inout some RandomNumberGenerator) -> [NodeID] {
+        var nodes = alive
+        let count = min(settings.fanOut, nodes.count)
+        for index in 0..<count {
+            nodes.swapAt(index, Int.random(in: index..<nodes.count, using: &random))
+        }
+        return Array(nodes[..<count])
+    }
+
+    /// Whether that member has, or was just sent, all that this process wrote.
+    private func hasNews(_ node: NodeID, _ now: MonotonicInstant) -> Bool {
+        let (peer, isThere) = findPeer(node)
+        guard isThere else { return false }
+        let isFresh =
+            peers[peer].pushedAt.nanoseconds != .min
+            && now < peers[peer].pushedAt.advanced(by: settings.pushTimeout)
+        let (index, hasShared) = store.find(shared)
+        let sharedVersion = hasShared ? store.writers[index].version : 0
+        return max(peers[peer].own, isFresh ? peers[peer].pushedOwn : 0) >= version
+            && max(peers[peer].shared, isFresh ? peers[peer].pushedShared : 0) >= sharedVersion
+    }
+}

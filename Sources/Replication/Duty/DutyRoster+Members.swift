@@ -1,0 +1,67 @@
+import Environment
+import Model
+
+/// Who is there, and which sinks they have.
+extension DutyRoster {
+    /// Sinks of this gateway, and those that anybody requires; sorted.
+    var sinksOfInterest: [SinkID] {
+        let own = statuses.first { $0.node == node }?.sinks.map(\.sink) ?? []
+        return (required + own.filter { !required.contains($0) }).sorted()
+    }
+
+    func isOfInterest(_ sink: SinkID) -> Bool { mine[sink] != nil || required.contains(sink) }
+
+    mutating func setMembers(alive living: [NodeID], known all: [NodeID]) {
+        let others = all.filter { $0 != node }.sorted()
+        let livingOthers = Set(living.filter { $0 != node })
+        guard others != known || livingOthers != alive else { return }
+        let gone = known.filter { !others.contains($0) }
+        known = others
+        alive = livingOthers
+        if !gone.isEmpty {
+            for index in duties.indices { duties[index].peers.removeAll { gone.contains($0.node) } }
+            for log in logs.keys.sorted() { logs[log]?.peers.removeAll { gone.contains($0.node) } }
+            for peer in gone { versions[peer] = nil }
+            statuses.removeAll { gone.contains($0.node) }
+            renewRequired()
+        }
+        touched = duties.map(\.key)
+    }
+
+    mutating func setSinks(_ sinks: [SinkStatus], of peer: NodeID) {
+        if let index = statuses.firstIndex(where: { $0.node == peer }) {
+            guard statuses[index].sinks != sinks else { return }
+            statuses[index].sinks = sinks
+        } else {
+            statuses.append((peer, sinks))
+            statuses.sort { $0.node < $1.node }
+        }
+        if peer == node {
+            mine = [:]
+            for status in sinks { mine[status.sink] = status }
+        }
+        renewRequired()
+        touched = duties.map(\.key)
+    }
+
+    private mutating func renewRequired() {
+        let before = sinksOfInterest
+        var union: [SinkID] = []
+        for status in statuses.flatMap(\.sinks) where status.isRequired && !union.contains(status.sink) {
+            union.append(status.sink)
+        }
+        required = union.sorted()
+        let interest = sinksOfInterest
+        guard interest != before else { return }
+        for log in logs.keys.sorted() where logs[log]?.holds.isEmpty == false {
+            for sink in interest { _ = place(UploadKey(sink: sink, log: log)) }
+        }
+        for duty in duties where duty.peers.contains(where: { !$0.receipts.isEmpty }) { unproved.enter(duty.key) }
+    }
+
+    /// Whether a living peer may reach the sink. One that has not said yet might.
+    func reaches(_ peer: NodeID, _ sink: SinkID) -> Bool {
+        guard let sinks = statuses.first(where: { $0.node == peer })?.sinks else { return true }
+        return sinks.contains { $0.sink == sink && $0.isReachable }
+    }
+}

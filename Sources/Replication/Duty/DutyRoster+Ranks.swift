@@ -1,0 +1,175 @@
+import Environment
+import Model
+
+/// Who uploads one log to one sink.
+///
+/// Candidates are alive, reach the sink, and hold readings that the sink does not have as far as they say. The log's own node is the
+/// first of them, the others follow by rendezvous hash.
+///
+/// | this gateway | and | then |
+/// |---|---|---|
+/// | is the log's own node | the log is of this process, or it is alive for 10 s | starts; never stops, as its tries alone find out when the sink is back |
+/// | any other | is no candidate | stops |
+/// | works | a better one that lives has spoken of working within 5 s | stops |
+/// | does not work | anyone that lives has spoken of working within 5 s | waits |
+/// | is first of the candidates | - | starts |
+/// | is r-th after the first | for 5·r + 1 s nobody that lives has spoken, and work was pending | starts |
+///
+/// Nobody starts while a receipt waits to be proved, nor takes over a peer's log before it is alive for 10 s: it would repeat what it
+/// has not heard of yet. A gateway that the sink asked to wait counts as speaking until then.
+extension DutyRoster {
+    mutating func review(_ key: UploadKey, now: MonotonicInstant, _ out: inout [DutyDirective]) {
+        guard let place = places[key] else { return }
+        var next: [MonotonicInstant] = []
+        decide(place, now: now, &next, &out)
+        allow(place, &out)
+        speak(place, now: now, &next, &out)
+        schedule(place, at: next.min())
+    }
+
+    private mutating func decide(
+        _ place: Int, now: MonotonicInstant, _ next: inout [MonotonicInstant], _ out: inout [DutyDirective]
+    ) {
+        let key = duties[place].key
+        let isPending = logs[key.log].map { !duties[place].done.contains($0.holds) } ?? false
+        if !isPending {
+            duties[place].pendingSince = nil
+        } else if duties[place].pendingSince == nil {
+            duties[place].pendingSince = now
+        }
+        guard let status = mine[key.sink] else { return stop(place, &out) }
+        if key.log.node == node {
+            startOwn(place, now: now, &next, &out)
+        } else if !isPending || !status.isReachable {
+            stop(place, &out)
+        } else {
+            relieve(place, now: now, &next, &out)
+        }
+        let isWorking = duties[place].isStarted && isPending && status.isReachable
+        if isWorking != duties[place].isWorking {
+            duties[place].isWorking = isWorking
+            // What is over is told at once, and what takes over from another. Else the first receipt or turn tells of it.
+            let canWait = isWorking && key.log.node == node && !isContested(place)
+            claim(place, at: canWait ? now.advanced(by: settings.turnInterval) : now)
+        }
+    }
+
+    private mutating func startOwn(
+        _ place: Int, now: MonotonicInstant, _ next: inout [MonotonicInstant], _ out: inout [DutyDirective]
+    ) {
+        guard !duties[place].isStarted else { return }
+        if settings.isClustered, logs[duties[place].key.log]?.isNew != true {
+            let returned = ripe(now)
+            guard returned <= now else { return next.append(returned) }
+            if awaitsProof(place) { return }
+        }
+        start(place, &out)
+    }
+
+    private mutating func relieve(
+        _ place: Int, now: MonotonicInstant, _ next: inout [MonotonicInstant], _ out: inout [DutyDirective]
+    ) {
+        let rivals = rivals(place, now: now)
+        if duties[place].isStarted {
+            if rivals.contains(where: { $0.isBetter && $0.isActive }) { stop(place, &out) }
+            return
+        }
+        var at = max(ripe(now), duties[place].pendingSince ?? now)
+        for rival in rivals where rival.isActive {
+            at = max(at, (rival.silentSince ?? now).advanced(by: settings.turnLife))
+        }
+        let rank = rivals.count { $0.isBetter && $0.isCandidate }
+        if rank > 0 {
+            let since = rivals.compactMap(\.silentSince).max() ?? at
+            let silence = settings.rankWait * rank + settings.grace
+            at = max(at, max(since, duties[place].pendingSince ?? now).advanced(by: silence))
+        }
+        if isDoubtful(place) {
+            at = max(at, (duties[place].pendingSince ?? now).advanced(by: settings.doubtWait))
+        }
+        guard at <= now else { return next.append(at) }
+        if !awaitsProof(place) { start(place, &out) }
+    }
+
+    /// When this gateway is alive for long enough to know what others do.
+    private func ripe(_ now: MonotonicInstant) -> MonotonicInstant {
+        settings.isClustered ? (bornAt ?? now).advanced(by: settings.returnAfter) : now
+    }
+
+    /// Whether all that is pending here was uploaded, as known peers say, and only the proof is missing.
+    private func isDoubtful(_ place: Int) -> Bool {
+        let duty = duties[place]
+        guard var pending = logs[duty.key.log]?.holds else { return false }
+        pending.subtract(duty.done)
+        for peer in duty.peers where peer.wrong.isEmpty {
+            if pending.isEmpty { break }
+            pending.subtract(peer.ranges)
+        }
+        return pending.isEmpty
+    }
+
+    private mutating func start(_ place: Int, _ out: inout [DutyDirective]) {
+        let key = duties[place].key
+        duties[place].isStarted = true
+        duties[place].isAllowanceUsed = true
+        allow(place, &out)
+        out.append(.start(key.sink, key.log))
+    }
+
+    private func isContested(_ place: Int) -> Bool {
+        duties[place].peers.contains { $0.isWorking && alive.contains($0.node) }
+    }
+
+    private mutating func stop(_ place: Int, _ out: inout [DutyDirective]) {
+        guard duties[place].isStarted else { return }
+        let key = duties[place].key
+        duties[place].isStarted = false
+        duties[place].toldAllowance = nil
+        throttled.leave(key)
+        out.append(.stop(key.sink, key.log))
+    }
+
+    struct Rival {
+        let node: NodeID
+        let isBetter: Bool
+        let isActive: Bool
+        let isCandidate: Bool
+        let silentSince: MonotonicInstant?
+    }
+
+    /// Living peers that hold something of the log, or speak of it.
+    private func rivals(_ place: Int, now: MonotonicInstant) -> [Rival] {
+        let duty = duties[place]
+        let holders = logs[duty.key.log]?.peers ?? []
+        var rivals: [Rival] = []
+        for holder in holders where alive.contains(holder.node) {
+            let peer = duty.peer(holder.node)
+            rivals.append(rival(holder.node, peer, holds: holder.holds, duty.key, now: now))
+        }
+        for peer in duty.peers where alive.contains(peer.node) && !holders.contains(where: { $0.node == peer.node }) {
+            rivals.append(rival(peer.node, peer, holds: OffsetRanges(), duty.key, now: now))
+        }
+        return rivals
+    }
+
+    private func rival(
+        _ peer: NodeID, _ uploads: PeerUploads?, holds: OffsetRanges, _ key: UploadKey, now: MonotonicInstant
+    ) -> Rival {
+        let isReaching = reaches(peer, key.sink)
+        let isActive = isReaching && uploads?.isActive(now, life: settings.turnLife) ?? false
+        let isPending = !(uploads?.ranges ?? OffsetRanges()).contains(holds)
+        return Rival(
+            node: peer, isBetter: isBetter(peer, than: node, key), isActive: isActive,
+            isCandidate: isReaching && (isPending || isActive), silentSince: uploads?.silentSince)
+    }
+
+    func isBetter(_ one: NodeID, than other: NodeID, _ key: UploadKey) -> Bool {
+        if one == key.log.node || other == key.log.node { return one == key.log.node }
+        let (left, right) = (weight(one, key), weight(other, key))
+        return left == right ? one < other : left > right
+    }
+
+    private func weight(_ peer: NodeID, _ key: UploadKey) -> UInt64 {
+        rendezvous(key.sink.rawValue, key.log.node.high, key.log.node.low, key.log.log.rawValue, node: peer)
+    }
+}

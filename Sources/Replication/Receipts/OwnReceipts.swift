@@ -1,0 +1,97 @@
+import Model
+
+/// What a sink took from this gateway of one log, and who knows of it.
+///
+/// The claim has room for ``UploadClaim/mostReceipts``. When it is full, the oldest neighbours become one, as digests of runs add up;
+/// where nothing can be merged, the oldest receipt is forgotten: what it proved is then uploaded once more by whoever missed it.
+struct OwnReceipts: Hashable, Sendable {
+    struct Entry: Hashable, Sendable {
+        var receipt: UploadReceipt
+        /// The number of the claim that told of it first; `nil` before one has.
+        var claim: UInt64?
+        /// The version of this gateway's gossip that holds that claim; `nil` until its owner said.
+        var version: UInt64?
+    }
+
+    /// Oldest first.
+    private(set) var entries: [Entry] = []
+    /// Taken by the sink, digest not known yet; oldest first.
+    private(set) var unsigned: [Range<Offset>] = []
+    private var claims: UInt64 = 0
+    private var versions: UInt64 = 0
+
+    /// Digests that may be missing at a time; more than the chunks that are accepted while one is read.
+    static let mostUnsigned = 64
+
+    var isEmpty: Bool { entries.isEmpty && unsigned.isEmpty }
+
+    mutating func add(_ range: Range<Offset>) {
+        guard !unsigned.contains(range) else { return }
+        unsigned.append(range)
+        if unsigned.count > Self.mostUnsigned { unsigned.removeFirst() }
+    }
+
+    /// The digest of `range` is known, or (`nil`) cannot be. Returns whether there is a new receipt.
+    mutating func sign(_ range: Range<Offset>, _ digest: UInt64?) -> Bool {
+        guard let index = unsigned.firstIndex(of: range) else { return false }
+        unsigned.remove(at: index)
+        guard let digest else { return false }
+        add(UploadReceipt(range: range, digest: digest))
+        return true
+    }
+
+    mutating func add(_ receipt: UploadReceipt) {
+        guard !entries.contains(where: { $0.receipt == receipt }) else { return }
+        entries.append(Entry(receipt: receipt))
+        if entries.count > UploadClaim.mostReceipts { makeRoom() }
+    }
+
+    private mutating func makeRoom() {
+        for index in entries.indices {
+            let one = entries[index].receipt
+            guard let next = entries.indices.dropFirst(index + 1).first(where: { entries[$0].receipt.touches(one) }),
+                one.range.length + entries[next].receipt.range.length <= UInt64(UploadClaim.receiptReadings)
+            else { continue }
+            let other = entries[next]
+            let low = min(one.range.lowerBound, other.receipt.range.lowerBound)
+            let high = max(one.range.upperBound, other.receipt.range.upperBound)
+            // Known to a peer only where both parts are.
+            entries[index] = Entry(
+                receipt: UploadReceipt(range: low..<high, digest: one.digest &+ other.receipt.digest),
+                claim: other.claim, version: other.version)
+            entries.remove(at: next)
+            return
+        }
+        entries.removeFirst()
+    }
+
+    /// A claim is written that tells of all entries.
+    mutating func told() {
+        claims += 1
+        for index in entries.indices where entries[index].claim == nil { entries[index].claim = claims }
+    }
+
+    /// Claims get their versions in the order in which they were written.
+    mutating func published(_ version: UInt64) {
+        versions += 1
+        for index in entries.indices where entries[index].claim == versions { entries[index].version = version }
+    }
+
+    /// Chunks of which a gateway that knows everything up to `version` does not know all receipts.
+    func chunksUnknown(at version: UInt64, chunk: Int) -> Int {
+        let unknown = entries.filter { $0.version.map { $0 > version } ?? true }.map(\.receipt.range) + unsigned
+        let size = UInt64(chunk)
+        var chunks: [UInt64] = []
+        for range in unknown {
+            for number in range.lowerBound.rawValue / size...(range.upperBound.rawValue - 1) / size
+            where !chunks.contains(number) { chunks.append(number) }
+        }
+        return chunks.count
+    }
+}
+
+extension UploadReceipt {
+    fileprivate func touches(_ other: UploadReceipt) -> Bool {
+        range.upperBound == other.range.lowerBound || other.range.upperBound == range.lowerBound
+    }
+}

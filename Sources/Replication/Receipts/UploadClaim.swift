@@ -1,0 +1,105 @@
+package import Model
+
+/// Says that a sink took these readings of a log, and what they were.
+package struct UploadReceipt: Hashable, Sendable {
+    /// Not empty.
+    package let range: Range<Offset>
+    /// The run digest of all readings of the range.
+    package let digest: UInt64
+
+    package init(range: Range<Offset>, digest: UInt64) {
+        self.range = range
+        self.digest = digest
+    }
+}
+
+/// What a gateway says of one log at one sink.
+///
+/// Only the receipts authorise anything, and only after their digest matched what the reader of the claim holds itself. The rest tells
+/// whom work waits for.
+package struct UploadClaim: Hashable, Sendable {
+    /// The sink has everything below; accepted from here, or proved by a receipt. Never goes back.
+    package var watermark: Offset = .zero
+    /// Further such ranges above the watermark, at most ``mostSettled``; may understate.
+    package var settled = OffsetRanges()
+    /// Of own uploads, oldest first, at most ``mostReceipts``.
+    package var receipts: [UploadReceipt] = []
+    /// Rises with every claim that is published while its writer works.
+    package var turn: UInt64 = 0
+    /// The sink asked to wait so long from the writing of the claim on; 0 is no wait.
+    package var waitSeconds: UInt32 = 0
+    package var isWorking = false
+
+    package init() {}
+
+    /// All that the claim says the sink has.
+    package var ranges: OffsetRanges {
+        var ranges = settled
+        ranges.insert(.zero..<watermark)
+        return ranges
+    }
+}
+
+/// | field | form |
+/// |---|---|
+/// | version | one byte, 1 |
+/// | flags | one byte: 1 working; the other bits are ignored |
+/// | turn, seconds to wait, watermark | varint each |
+/// | settled ranges | as ``OffsetRanges`` has them, at most 16 |
+/// | number of receipts | varint, at most 32 |
+/// | per receipt | signed varint from the end of the one before (from 0 for the first), varint length, 8 bytes digest |
+/// | more | ignored: fields of later versions |
+extension UploadClaim {
+    static let version: UInt8 = 1
+    /// Islands above the watermark: as many as an upload machine makes.
+    package static let mostSettled = 16
+    /// Receipts in one claim: a value must fit a datagram.
+    package static let mostReceipts = 32
+    /// Readings of one receipt: older receipts are merged up to here, and a reader must digest them at one go.
+    package static let receiptReadings = 16 * Limits.chunkReadings
+    /// No sink may stop an upload for longer.
+    package static let mostWait: UInt32 = 3600
+    /// No log lives to have so many readings; keeps every claim below ``mostBytes``.
+    package static let greatest: UInt64 = 1 << 48
+    package static let mostBytes = 900
+
+    package func encode() -> [UInt8] {
+        var bytes: [UInt8] = [Self.version, isWorking ? 1 : 0]
+        bytes.append(varint: turn)
+        bytes.append(varint: UInt64(min(waitSeconds, Self.mostWait)))
+        bytes.append(varint: watermark.rawValue)
+        settled.append(to: &bytes, limit: Self.mostSettled)
+        let kept = receipts.suffix(Self.mostReceipts)
+        bytes.append(varint: UInt64(kept.count))
+        var end: UInt64 = 0
+        for receipt in kept {
+            bytes.append(signed: Int64(receipt.range.lowerBound.rawValue) - Int64(end))
+            bytes.append(varint: receipt.range.length)
+            bytes.append(fixed: receipt.digest)
+            end = receipt.range.upperBound.rawValue
+        }
+        return bytes
+    }
+
+    package init(bytes: [UInt8]) throws(FormatError) {
+        var reader = ByteReader(bytes, 0..<bytes.count)
+        guard try reader.byte() == Self.version else { throw .invalid("version of a claim") }
+        isWorking = try reader.byte() & 1 != 0
+        turn = try reader.varint()
+        waitSeconds = UInt32(try reader.count(limit: Int(Self.mostWait), "wait"))
+        watermark = Offset(UInt64(try reader.count(limit: Int(Self.greatest), "watermark")))
+        settled = try OffsetRanges(from: &reader, limit: Self.mostSettled)
+        guard settled.end.rawValue <= Self.greatest, settled.lowest ?? watermark >= watermark else {
+            throw .invalid("settled ranges")
+        }
+        var end: Int64 = 0
+        for _ in 0..<(try reader.count(limit: Self.mostReceipts, "receipts")) {
+            let (start, isOver) = end.addingReportingOverflow(try reader.signed())
+            let length = try reader.count(limit: Self.receiptReadings, "readings of a receipt")
+            guard !isOver, start >= 0, start <= Int64(Self.greatest), length > 0 else { throw .invalid("receipt") }
+            end = start + Int64(length)
+            let range = Offset(UInt64(start))..<Offset(UInt64(end))
+            receipts.append(UploadReceipt(range: range, digest: try reader.fixed(UInt64.self)))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Environment
+import Model
+
+/// What this gateway and others hold.
+extension Replicator {
+    mutating func setOrigin(_ origin: LogOrigin, of log: LogName) {
+        update(log) { state in
+            state.origin = origin
+            if origin == .open { state.isClosed = false }
+        }
+        touchClaim(log)
+    }
+
+    mutating func close(_ log: LogName, _ end: Offset) {
+        update(log) { state in
+            state.isClosed = true
+            state.end = max(state.end, end)
+        }
+        touchClaim(log)
+    }
+
+    mutating func hold(_ range: Range<Offset>, of log: LogName) {
+        guard !range.isEmpty else { return }
+        update(log) { state in
+            state.mine.insert(range)
+            state.lost.remove(range)
+            state.evicted.remove(range)
+            state.underway.remove(range)
+            state.end = max(state.end, range.upperBound)
+        }
+        for index in storing.indices where storing[index].log == log { storing[index].ranges.remove(range) }
+        storing.removeAll { $0.ranges.isEmpty }
+        touchClaim(log)
+    }
+
+    mutating func lose(_ range: Range<Offset>, of log: LogName, _ reason: LossReason) {
+        guard !range.isEmpty else { return }
+        update(log) { state in
+            state.mine.remove(range)
+            state.holds.givenUp.remove(range)
+            state.holds.kept.remove(range)
+            switch reason {
+            case .evicted:
+                state.lost.insert(range)
+                state.evicted.insert(range)
+                state.end = max(state.end, range.upperBound)
+            case .damaged:
+                state.lost.insert(range)
+                state.end = max(state.end, range.upperBound)
+            case .released: break
+            }
+        }
+        touchClaim(log)
+    }
+
+    mutating func settle(_ log: LogName, _ offset: Offset) {
+        // Of a log that nobody holds there is nothing to fetch.
+        guard let state = logs[log], offset > state.settled else { return }
+        update(log) { $0.settled = offset }
+    }
+
+    mutating func setClaim(_ holdings: Holdings?, of peer: NodeID, _ log: LogName) {
+        guard peer != node else { return }
+        guard let holdings else { return removeClaim(of: peer, log) }
+        guard prepare(log) else {
+            counts.ignoredClaims += 1
+            return
+        }
+        update(log) { state in
+            let claim = PeerClaim(node: peer, holdings: holdings, ranges: holdings.ranges)
+            let (index, isThere) = state.claimIndex(of: peer)
+            if isThere { state.claims[index] = claim } else { state.claims.insert(claim, at: index) }
+            // What this process writes ends where it says.
+            if state.origin != .open { state.end = max(state.end, holdings.end) }
+            if peer == log.node {
+                state.isClosed = state.isClosed || holdings.isClosed
+                state.released = max(state.released, holdings.released)
+            }
+        }
+        if log.node == node { touchClaim(log) }
+    }
+
+    private mutating func removeClaim(of peer: NodeID, _ log: LogName) {
+        guard let (index, isThere) = logs[log]?.claimIndex(of: peer), isThere else { return }
+        update(log) { $0.claims.remove(at: index) }
+        touchClaim(log)
+    }
+
+    mutating func forget(_ peer: NodeID) {
+        for log in names { removeClaim(of: peer, log) }
+        peers[peer] = nil
+        quiet.removeAll { $0 == peer }
+    }
+
+    /// The peer could not give these when asked; its claim has not caught up yet.
+    mutating func discount(_ missing: OffsetRanges, of peer: NodeID, _ log: LogName) {
+        guard let (index, isThere) = logs[log]?.claimIndex(of: peer), isThere else { return }
+        update(log) { $0.claims[index].ranges.subtract(missing) }
+    }
+}

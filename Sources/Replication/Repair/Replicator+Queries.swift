@@ -1,0 +1,93 @@
+package import Model
+
+/// What is lacking in the covey, as far as this gateway knows.
+package struct UnderReplication: Hashable, Sendable {
+    package var logs: Int
+    package var readings: UInt64
+}
+
+/// What the rest of a gateway may ask. Nothing here changes anything.
+extension Replicator {
+    /// All logs of which anything is known, ascending.
+    package var knownLogs: [LogName] { names }
+
+    /// What this gateway holds of the log.
+    package func held(of log: LogName) -> OffsetRanges { logs[log]?.mine ?? OffsetRanges() }
+
+    /// One past the last offset of the log that anybody here knows of.
+    package func end(of log: LogName) -> Offset { logs[log]?.end ?? .zero }
+
+    /// Its own gateway says that it appends no more.
+    package func isClosed(_ log: LogName) -> Bool { logs[log]?.isClosed ?? false }
+
+    /// The live gateways that hold the reading, ascending.
+    package func holders(of log: LogName, at offset: Offset) -> [NodeID] {
+        liveHoldings(of: log).filter { $0.ranges.contains(offset) }.map(\.node)
+    }
+
+    /// How many live gateways hold all of the range.
+    package func liveCopies(of log: LogName, _ range: Range<Offset>) -> Int {
+        liveHoldings(of: log).reduce(0) { $0 + ($1.ranges.contains(range) ? 1 : 0) }
+    }
+
+    /// Up to which offset, from `start` on, at least `copies` live gateways hold everything; `start` where the first reading is
+    /// held by fewer. Fewer copies count as enough where fewer should be or are alive. Without `start`: from where the
+    /// log is settled.
+    package func replicatedEnd(of log: LogName, copies: Int, from start: Offset? = nil) -> Offset {
+        guard let state = logs[log] else { return start ?? .zero }
+        let start = start ?? state.floor
+        let needed = min(copies, state.targets.count)
+        guard needed > 0 else { return max(start, state.end) }
+        let ends = liveHoldings(of: log).map { $0.ranges.end(of: start) }.sorted(by: >)
+        return ends.count >= needed ? ends[needed - 1] : start
+    }
+
+    /// What is neither settled nor held by as many live gateways as should hold it.
+    package var underReplicated: UnderReplication {
+        var result = UnderReplication(logs: 0, readings: 0)
+        let copies = copies
+        for log in names {
+            guard let state = logs[log] else { continue }
+            let sets = liveHoldings(of: log).map(\.ranges)
+            var held = sets.reduce(into: OffsetRanges()) { $0.formUnion($1) }
+            held.remove(below: state.floor)
+            let lacking = coverage(of: held, by: sets).reduce(into: UInt64(0)) { sum, piece in
+                if piece.holders < copies { sum += piece.range.length }
+            }
+            if lacking > 0 { result.logs += 1 }
+            result.readings += lacking
+        }
+        return result
+    }
+
+    /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that it is
+    /// gone, has closed the log without it, or is not known any more. Data beats a gap: should it turn up, it is no gap.
+    package func gaps(of log: LogName) -> OffsetRanges {
+        guard let state = logs[log], state.floor < state.end else { return OffsetRanges() }
+        var gone = OffsetRanges(state.floor..<state.end)
+        gone.subtract(state.mine)
+        gone.subtract(state.underway)
+        for claim in state.claims where isKnown(claim.node) { gone.subtract(claim.holdings.ranges) }
+        guard !gone.isEmpty else { return gone }
+        if log.node == node { return state.origin == .open ? gone.intersection(state.lost) : gone }
+        guard isKnown(log.node) else { return gone }
+        guard let owner = state.claim(of: log.node)?.holdings else { return OffsetRanges() }
+        return owner.isClosed && !owner.isCut ? gone : gone.intersection(owner.lost)
+    }
+
+    private func liveHoldings(of log: LogName) -> [(node: NodeID, ranges: OffsetRanges)] {
+        guard let state = logs[log] else { return [] }
+        var result: [(node: NodeID, ranges: OffsetRanges)] = []
+        result.reserveCapacity(state.claims.count + 1)
+        var isMineIn = state.mine.isEmpty
+        for claim in state.claims where isAlive(claim.node) {
+            if !isMineIn, node < claim.node {
+                result.append((node, state.mine))
+                isMineIn = true
+            }
+            result.append((claim.node, claim.ranges))
+        }
+        if !isMineIn { result.append((node, state.mine)) }
+        return result
+    }
+}
