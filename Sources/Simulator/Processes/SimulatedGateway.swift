@@ -10,7 +10,6 @@ enum ProcessEvent {
     case written(WritePlan)
     case maintained(MaintenancePlan)
     case tallied(TallyPlan)
-    case work(PeerWork)
     case read(sink: Int, SendRequest, SendSource)
     case sent(sink: Int, SendID, SendOutcome, SendDevices?)
     /// The wake with this number.
@@ -62,7 +61,12 @@ final class SimulatedGateway {
     /// What was durable when somebody took an image of this card.
     var image: SimulatedDisk?
 
+    /// The node id that the configuration gives; `nil` where it gives none.
+    var configuredNode: NodeID?
+
     // What the checks keep
+    /// What the ring held of others' logs at the last look.
+    var copies: [LogID: [Range<Offset>]] = [:]
     /// Found at the start on a disk that would not sync; durable with the next sync.
     var unsynced: [Key] = []
     var watermarks: [[LogID: Offset]]

@@ -33,10 +33,13 @@ extension World {
         var settings = GatewayCore.Settings()
         settings.accountReadings = scenario.accountReadings
         settings.accountWindow = .seconds(scenario.accountSeconds)
+        let setup = clusterSetup(gateway, on: ring)
         let (core, directives) = GatewayCore.resume(
             ring: ring, disk: gateway.disk, sinks: sinks.map(\.setup), settings: settings,
-            random: SeededRandom(seed: streams.cores.next()), boot: gateway.clock.boot, now: now(gateway))
+            random: SeededRandom(seed: streams.cores.next()), boot: gateway.clock.boot,
+            cluster: setup, now: now(gateway))
         gateway.core = core
+        if let setup { gateway.core?.keep(setup.node, name: setup.name) }
         for index in gateway.sources.indices {
             gateway.sources[index].ticket = nil
             gateway.sources[index].mustRedeliver = true
@@ -124,7 +127,6 @@ extension World {
         case .written(let plan): finish(plan, of: gateway)
         case .maintained(let plan): step(gateway, .maintained(plan.perform(on: gateway.disk)))
         case .tallied(let plan): step(gateway, .tallied(plan.perform(on: gateway.disk)))
-        case .work(let work): step(gateway, .worked(work.perform(on: gateway.disk)))
         case .read(let sink, let request, let source): read(sink, request, source, of: gateway)
         case .sent(let sink, let id, let outcome, let devices):
             step(gateway, .sent(sink: sink, id, outcome, devices))
@@ -150,8 +152,6 @@ extension World {
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .maintained(plan))
             case .tally(let plan):
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
-            case .work(let work): later(streams.disk.draw(1, 50) * SimulatedTime.millisecond, gateway, .work(work))
-            case .datagram, .frame: break
             case .settle(let tickets): settle(tickets, of: gateway)
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):

@@ -60,6 +60,7 @@ package final class World {
                 gateway.clock.driftPPM = streams.clocks.draw(-200, 200)
                 cover(.clockDrift)
             }
+            if index < scenario.configuredNodes { gateway.configuredNode = NodeID(using: &streams.cores) }
             gateways.append(gateway)
             heap.push(.start(index), at: streams.processes.draw(0, 2) * SimulatedTime.second)
             for source in gateway.sources.indices {
