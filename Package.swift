@@ -158,7 +158,7 @@ let package = Package(
                 "Environment", "GatewayCore", "LogFormat", "Membership", "Model", "Replication", "RingLog", "Simulator",
                 "Sinks",
             ]),
-        tests("SimulatorTests", ["Environment", "Model", "Simulator"]),
+        tests("SimulatorTests", ["Environment", "Model", "Simulator", "covey-sim"]),
         tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),

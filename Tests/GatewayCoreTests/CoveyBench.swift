@@ -69,7 +69,8 @@ final class CoveyBench {
         upload.chunkReadings = 32
         upload.backOffCap = .seconds(4)
         var setup = ClusterSetup(
-            node: node ?? Self.node(index), name: "gateway \(index)", address: Self.address(index), seeds: [Self.address(0)],
+            node: node ?? Self.node(index), name: "gateway \(index)", address: Self.address(index),
+            seeds: [Self.address(0)],
             sinks: [SinkID(99)])
         setup.acks = acks
         setup.duty.chunkReadings = 32

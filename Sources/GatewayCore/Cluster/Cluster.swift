@@ -31,8 +31,8 @@ package struct Cluster: Sendable {
     var acknowledged: [UInt64] = []
     /// The current log and how much of it the machines know to be durable.
     var told: (log: LogName, end: Offset)?
-    /// Up to where sources were answered when it was looked last.
-    var acknowledgedEnd = Offset.zero
+    /// Up to where sources of that log were answered when it was looked last, should they want several disks.
+    var answered: (log: LogName, end: Offset)?
     /// Sinks as they were published last.
     var sinks: [SinkStatus] = []
     /// Until when each sink is left in peace.

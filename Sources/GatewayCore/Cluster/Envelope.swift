@@ -46,7 +46,8 @@ enum Envelope {
     }
 
     static func open(_ bytes: [UInt8]) -> Content? {
-        guard let first = bytes.first, first >> 4 == version, let kind = Kind(rawValue: first & 0x0F) else { return nil }
+        guard let first = bytes.first, first >> 4 == version, let kind = Kind(rawValue: first & 0x0F)
+        else { return nil }
         if kind == .membership { return .membership(Array(bytes[1...])) }
         var reader = ByteReader(bytes, 1..<bytes.count)
         guard let high = try? reader.fixed(UInt64.self), let low = try? reader.fixed(UInt64.self),

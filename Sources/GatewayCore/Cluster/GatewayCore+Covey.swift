@@ -86,11 +86,17 @@ extension GatewayCore {
         beginIfDue(now: now, &directives)
         tellSinks(now: now, &directives)
         settleLogs(now: now, &directives)
-        if let end = cluster.map({ _ in acknowledgedEnd }), end != cluster?.acknowledgedEnd {
-            cluster?.acknowledgedEnd = end
-            settleTickets(upTo: ring.durableEnd, version: durableVersion, &directives)
-        }
+        answerSources(&directives)
         publishNews(now: now, &directives)
+    }
+
+    /// More disks have what some source waits for.
+    private mutating func answerSources(_ directives: inout [GatewayDirective]) {
+        guard let setup = cluster?.setup, setup.acks > 1, let log = cluster?.told?.log else { return }
+        let end = acknowledgedEnd
+        guard cluster?.answered?.log != log || cluster?.answered?.end != end else { return }
+        cluster?.answered = (log, end)
+        settleTickets(upTo: ring.durableEnd, version: durableVersion, &directives)
     }
 
     private mutating func beginIfDue(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {

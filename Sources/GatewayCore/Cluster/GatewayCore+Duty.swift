@@ -102,7 +102,8 @@ extension GatewayCore {
     /// promised, or every sink that must have them.
     var acknowledgedEnd: Offset {
         guard let cluster, cluster.setup.acks > 1, let log = cluster.told?.log else { return Offset(.max) }
-        let copied = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks)
+        let answered = cluster.answered.flatMap { $0.log == log ? $0.end : nil } ?? .zero
+        let copied = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks, from: answered)
         return max(copied, cluster.duty.releasable(log) ?? .zero)
     }
 }

@@ -33,12 +33,10 @@ extension GatewayCore {
         setup.node = NodeID(using: &random)
         keep(setup.node, name: setup.name)
         isRenaming = true
-        directives.append(
-            .report(
-                Report(
-                    .error,
-                    "the gateway at \(address) has this one's node id \(former) and was there before: a cloned card or a "
-                        + "copied image. This one goes on as \(setup.node); give each its own with `node` in the configuration")))
+        let text =
+            "the gateway at \(address) has this one's node id \(former) and was there before: a cloned card or a copied "
+            + "image. This one goes on as \(setup.node)"
+        directives.append(.report(Report(.error, text)))
         // Whose turn it is, is asked anew.
         pauseUploads(now: now, &directives)
         joinCovey(setup, now: now, &directives)

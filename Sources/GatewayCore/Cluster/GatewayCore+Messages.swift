@@ -19,7 +19,8 @@ extension GatewayCore {
             stepMembership(event, now: now, &directives)
         case .gossip(let sender, let payload):
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
-            let event: GossipEvent = isFrame ? .frame(payload, from: sender.node) : .datagram(payload, from: sender.node)
+            let peer = sender.node
+            let event: GossipEvent = isFrame ? .frame(payload, from: peer) : .datagram(payload, from: peer)
             stepGossip(event, now: now, &directives)
         case .replication(let sender, let payload):
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }

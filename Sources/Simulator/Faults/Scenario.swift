@@ -33,7 +33,13 @@ package struct Scenario: Sendable {
     /// Gateways that hold each log; as many as there are where that is fewer.
     var replicas: Int
     var sinks: [SinkPlan]
-    /// Which gateway is configured with which sink, by gateway and sink.
+    /// Live gateways whose disks must have a reading before its source is told.
+    var acks: Int
+    /// So many of the gateways, the first ones, have a node id in their configuration; the others draw one and keep it on the disk.
+    var configuredNodes: Int
+    /// Readings of a chunk, on every gateway and for every sink.
+    var chunkReadings: Int
+    /// Segments of each gateway's ring.
     var segments: [Int]
     var accountReadings: Int
     var accountSeconds: Int64
@@ -53,9 +59,13 @@ package struct Scenario: Sendable {
         replicas = gateways <= 5 ? gateways : 3
         segments = []
         sinks = []
+        chunkReadings = random.pick([8, 32, 128])
+        if gateways > 2, random.isOne(in: 4) { replicas = 2 }
+        acks = random.isOne(in: 3) ? 2 : 1
+        configuredNodes = random.isOne(in: 3) ? gateways / 2 : gateways
         for index in 0..<Int(random.draw(1, 3)) {
             var settings = UploadSettings()
-            settings.chunkReadings = random.pick([8, 32, 128])
+            settings.chunkReadings = chunkReadings
             settings.chunksInFlight = Int(random.draw(1, 4))
             let isRequired = index == 0 ? !random.isOne(in: 5) : random.isOne(in: 2)
             sinks.append(SinkPlan(name: "sink\(index)", isRequired: isRequired, settings: settings))

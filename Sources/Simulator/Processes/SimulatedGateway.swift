@@ -10,11 +10,14 @@ enum ProcessEvent {
     case written(WritePlan)
     case maintained(MaintenancePlan)
     case tallied(TallyPlan)
-    case work(PeerWork)
     case read(sink: Int, SendRequest, SendSource)
     case sent(sink: Int, SendID, SendOutcome, SendDevices?)
     /// The wake with this number.
     case tick(Int)
+    case datagram([UInt8], from: PeerAddress)
+    case frame([UInt8], from: PeerAddress)
+    case unreachable(PeerAddress)
+    case worked(PeerWork)
     case clockRight
 }
 
@@ -58,7 +61,12 @@ final class SimulatedGateway {
     /// What was durable when somebody took an image of this card.
     var image: SimulatedDisk?
 
+    /// The node id that the configuration gives; `nil` where it gives none.
+    var configuredNode: NodeID?
+
     // What the checks keep
+    /// What the ring held of others' logs at the last look.
+    var copies: [LogID: [Range<Offset>]] = [:]
     /// Found at the start on a disk that would not sync; durable with the next sync.
     var unsynced: [Key] = []
     var watermarks: [[LogID: Offset]]

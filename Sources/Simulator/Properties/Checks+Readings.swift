@@ -76,7 +76,7 @@ extension World {
                 let fate = truth.fate(key)
             else { return fail(.syncedFirst, gateway, "\(reading.value) is acknowledged and has no place") }
             truth.book(key.log)?.fates[Int(key.offset)]?.flags.insert(.acknowledged)
-            if fate.flags.contains(.durable) { continue }
+            if fate.flags.contains(.durable) || gateway.unsynced.contains(key) { continue }
             let judges = sinks.contains { $0.plan.isRequired } ? sinks.filter { $0.plan.isRequired } : sinks
             for (index, sink) in sinks.enumerated() where judges.contains(where: { $0.plan.name == sink.plan.name }) {
                 if fate.sinks & 1 << UInt8(index) == 0, !isPoison(reading) {

@@ -35,7 +35,7 @@ extension World {
         let isSynced = gateway.disk.pendingSectors == 0
         for log in ring.logs {
             if let book = truth.book(log.log), book.owner == gateway.index { ages.append(book.life) }
-            for reading in readAll(log, ring, of: gateway) {
+            for reading in readAll(log.log, .zero..<log.end, ring, of: gateway) {
                 scan.readable.insert(Key(reading))
                 learn(reading, from: gateway)
                 guard let book = truth.book(reading.log) else { continue }
@@ -55,10 +55,32 @@ extension World {
                 }
             }
         }
+        for copy in ring.copies { scanCopy(copy, ring, of: gateway, &scan) }
+        gateway.copies = Dictionary(uniqueKeysWithValues: ring.copies.map { ($0.log, $0.ranges) })
         if ages != ages.sorted(), !gateway.history.isDishonest {
             fail(.nothingGoesBack, gateway, "logs do not come in the order of their age: \(ages)")
         }
         return scan
+    }
+
+    private func scanCopy(
+        _ copy: CopiedLog, _ ring: RingLog, of gateway: SimulatedGateway, _ scan: inout Scan
+    ) {
+        guard let book = truth.book(copy.log) else {
+            return fail(.noRottenReading, gateway, "a copy of \(copy.log), which nobody has minted")
+        }
+        for range in copy.ranges {
+            for reading in readAll(copy.log, range, ring, of: gateway) {
+                scan.readable.insert(Key(reading))
+                learn(reading, from: gateway)
+                book.fates[Int(reading.offset.rawValue)]?.disks |= gateway.bit
+            }
+        }
+        for gap in copy.lost {
+            for offset in gap.range.lowerBound.rawValue..<gap.range.upperBound.rawValue {
+                scan.gone[Key(copy.log, offset)] = gap.reason
+            }
+        }
     }
 
     /// Everything that the truth says is on this disk is there or in a gap.
@@ -78,14 +100,17 @@ extension World {
         }
     }
 
-    private func readAll(_ log: LogSummary, _ ring: RingLog, of gateway: SimulatedGateway) -> [StoredReading] {
+    private func readAll(
+        _ log: LogID, _ range: Range<Offset>, _ ring: RingLog, of gateway: SimulatedGateway
+    ) -> [StoredReading] {
         var found: [StoredReading] = []
-        var from = Offset.zero
-        while from < log.end {
-            let result = ring.readPlan(log: log.log, range: from..<log.end, limit: 500).perform(on: gateway.disk)
+        var from = range.lowerBound
+        while from < range.upperBound {
+            let plan = ring.readPlan(log: log, range: from..<range.upperBound, limit: 500)
+            let result = plan.perform(on: gateway.disk)
             let isWhole = result.damage.isEmpty && !result.overwritten && result.failure == nil
             if !isWhole, !gateway.history.isDishonest {
-                fail(.noSilentGap, gateway, "what is held cannot be read: \(log.log) from \(from): \(result.damage)")
+                fail(.noSilentGap, gateway, "what is held cannot be read: \(log) from \(from): \(result.damage)")
             }
             found += result.readings
             guard result.next > from else { break }

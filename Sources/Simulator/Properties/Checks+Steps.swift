@@ -20,11 +20,12 @@ extension World {
     }
 
     func checkAll(_ gateway: SimulatedGateway) {
+        noteCopies(gateway)
         checkBounds(gateway)
         checkLedger(gateway)
         guard let core = gateway.core else { return }
         for sink in sinks.indices {
-            for log in core.ring.logIDs { checkWatermark(gateway, sink, log) }
+            for log in core.ring.logs.map(\.log) { checkWatermark(gateway, sink, log) }
         }
     }
 
@@ -34,7 +35,7 @@ extension World {
         let depths = core.depths
         let bounds = [
             ("pending", depths.pending, 4000), ("backlog", depths.backlog, gateway.sources.count),
-            ("tickets", depths.tickets, 2), ("dirty progress", depths.dirtyProgress, logs * sinks.count),
+            ("tickets", depths.tickets, 2), ("dirty progress", depths.dirtyProgress, (logs + 4) * sinks.count),
             ("promises", depths.promises, 64), ("undated", depths.undated, 33), ("held", depths.held, logs),
         ]
         for (name, count, most) in bounds where count > most { fail(.isBounded, gateway, "\(name): \(count)") }

@@ -10,6 +10,8 @@ enum Happening {
     case feed(gateway: Int, source: Int)
     /// A chunk has come to a sink; what left the gateway arrives, whether or not its process still lives.
     case arrival(Shipment)
+    case datagram([UInt8], from: Int, to: Int)
+    case frame(Frame)
     case fault(FaultKind)
     /// A condition that a fault brought about ends.
     case relief(Relief)
@@ -21,6 +23,17 @@ enum Relief {
     case clock(Int)
     case reach(gateway: Int, sink: Int)
     case mood(sink: Int)
+    case network(split: Int)
+}
+
+/// A frame on its way to a peer.
+struct Frame {
+    let bytes: [UInt8]
+    let from: Int
+    let to: Int
+    let stream: Int
+    let senderLife: Int
+    let receiverLife: Int
 }
 
 /// A chunk on its way to a sink.

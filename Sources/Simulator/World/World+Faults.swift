@@ -40,7 +40,7 @@ extension World {
         case .sinkGone: setMood(.gone)
         case .sinkOutOfReach: hideSink(from: victim)
         case .clockStep, .clockFreeze: disturbClock(kind, of: victim)
-        case .partition, .oneWayPartition, .clog, .brokenStream, .datagramReplay: break
+        case .partition, .oneWayPartition, .clog, .brokenStream, .datagramReplay: disturbNetwork(kind)
         case .tornSectors, .poison, .clock1970, .clockDrift, .datagramLoss, .datagramDuplication, .datagramReorder,
             .slowNetwork, .smallMTU, .forgetfulBroker:
             return
@@ -191,6 +191,7 @@ extension World {
             if !gateway.clock.isTrusted { later(0, gateway, .clockRight) }
         case .reach(let gateway, let sink): gateways[gateway].reaches[sink] = true
         case .mood(let sink): sinks[sink].mood = .good
+        case .network(let split): mend(split)
         }
     }
 
@@ -215,6 +216,7 @@ extension World {
             }
         }
         for index in sinks.indices { sinks[index].mood = .good }
+        network.heal(at: time)
         heap.removeAll { if case .fault = $0 { true } else { false } }
     }
 }

@@ -33,10 +33,13 @@ extension World {
         var settings = GatewayCore.Settings()
         settings.accountReadings = scenario.accountReadings
         settings.accountWindow = .seconds(scenario.accountSeconds)
+        let setup = clusterSetup(gateway, on: ring)
         let (core, directives) = GatewayCore.resume(
             ring: ring, disk: gateway.disk, sinks: sinks.map(\.setup), settings: settings,
-            random: SeededRandom(seed: streams.cores.next()), boot: gateway.clock.boot, now: now(gateway))
+            random: SeededRandom(seed: streams.cores.next()), boot: gateway.clock.boot,
+            cluster: setup, now: now(gateway))
         gateway.core = core
+        if let setup { gateway.core?.keep(setup.node, name: setup.name) }
         for index in gateway.sources.indices {
             gateway.sources[index].ticket = nil
             gateway.sources[index].mustRedeliver = true
@@ -124,12 +127,15 @@ extension World {
         case .written(let plan): finish(plan, of: gateway)
         case .maintained(let plan): step(gateway, .maintained(plan.perform(on: gateway.disk)))
         case .tallied(let plan): step(gateway, .tallied(plan.perform(on: gateway.disk)))
-        case .work(let work): step(gateway, .worked(work.perform(on: gateway.disk)))
         case .read(let sink, let request, let source): read(sink, request, source, of: gateway)
         case .sent(let sink, let id, let outcome, let devices):
             step(gateway, .sent(sink: sink, id, outcome, devices))
             checkWatermark(gateway, sink)
         case .tick(let number): if number == gateway.tickNumber { step(gateway, .tick) }
+        case .datagram(let bytes, let sender): step(gateway, .datagram(bytes, from: sender))
+        case .frame(let bytes, let sender): step(gateway, .frame(bytes, from: sender))
+        case .unreachable(let peer): step(gateway, .unreachable(peer))
+        case .worked(let work): step(gateway, .worked(work.perform(on: gateway.disk)))
         case .clockRight:
             gateway.clock.trust()
             step(gateway, .clockTrusted(gateway.clock.anchor(time)))
@@ -146,8 +152,7 @@ extension World {
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .maintained(plan))
             case .tally(let plan):
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
-            case .work(let work): later(streams.disk.draw(1, 50) * SimulatedTime.millisecond, gateway, .work(work))
-            case .datagram, .frame, .left: break
+            case .left: say("gateway \(gateway.index) has left")
             case .settle(let tickets): settle(tickets, of: gateway)
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):
@@ -155,6 +160,10 @@ extension World {
                 checkSend(request, of: gateway)
                 let delay = streams.sinks.draw(0, 50) * SimulatedTime.millisecond
                 later(delay, gateway, .read(sink: sink, request, source))
+            case .datagram(let bytes, let peer): send(datagram: bytes, from: gateway, to: peer)
+            case .frame(let bytes, let peer): send(frame: bytes, from: gateway, to: peer)
+            case .work(let work):
+                later(streams.disk.draw(1, 30) * SimulatedTime.millisecond, gateway, .worked(work))
             case .wake(let moment):
                 gateway.tickNumber += 1
                 later(gateway.clock.moment(of: moment) - time, gateway, .tick(gateway.tickNumber))

@@ -25,6 +25,11 @@ package final class World {
 
     var gateways: [SimulatedGateway] = []
     var sinks: [SharedSink]
+    var network: Network
+    /// Who is reached under which address.
+    let places: [PeerAddress: Int]
+    /// Partitions so far.
+    var splits = 0
     let truth: Truth
     var nextTicket: UInt64 = 0
     var isHealed = false
@@ -45,6 +50,9 @@ package final class World {
         sinks = scenario.sinks.map { SharedSink(plan: $0) }
         judges = scenario.requiredSinks
         truth = Truth(sinks: sinks.count)
+        network = Network(size: scenario.gateways)
+        places = Dictionary(uniqueKeysWithValues: (0..<scenario.gateways).map { (Self.address(of: $0), $0) })
+        drawWeather()
         for index in 0..<scenario.gateways {
             let size = scenario.segments[index] * ringOptions.geometry.segmentBytes
             let gateway = SimulatedGateway(index: index, disk: SimulatedDisk(size: size), sinks: sinks.count)
@@ -52,6 +60,7 @@ package final class World {
                 gateway.clock.driftPPM = streams.clocks.draw(-200, 200)
                 cover(.clockDrift)
             }
+            if index < scenario.configuredNodes { gateway.configuredNode = NodeID(using: &streams.cores) }
             gateways.append(gateway)
             heap.push(.start(index), at: streams.processes.draw(0, 2) * SimulatedTime.second)
             for source in gateway.sources.indices {
@@ -90,6 +99,8 @@ package final class World {
         case .start(let index): start(gateways[index])
         case .feed(let index, let source): feed(gateways[index], source)
         case .arrival(let shipment): arrive(shipment)
+        case .datagram(let bytes, let sender, let receiver): arrive(bytes, from: sender, to: receiver)
+        case .frame(let frame): arrive(frame)
         case .fault(let kind): strike(kind)
         case .relief(let relief): relieve(relief)
         }
