@@ -105,6 +105,35 @@ struct HoldTests {
             rest.contains(.frame(ReplicationFrame.holdGranted(HoldID(7), name, set(10..<50)).encoded, to: gateway(2))))
     }
 
+    @Test("is granted to the newest question alone, however slow the disk")
+    func askedAnew() {
+        var rig = Rig(peers: 2)
+        let name = log(of: 1)
+        rig.send(.held(name, offsets(0..<50)))
+        for round in 1...40 {
+            let ask = ReplicationFrame.holdRequest(HoldID(UInt64(round)), name, set(0..<50)).encoded
+            #expect(rig.send(.frame(ask, from: gateway(2))).count == 1)
+        }
+        #expect(rig.send(.holdKept(HoldID(1))).isEmpty)
+        #expect(rig.send(.holdKept(HoldID(40))).frames.count == 1)
+    }
+
+    @Test("counts for nothing once the granter has lost what it promised")
+    func lostSince() {
+        var rig = Rig(peers: 9)
+        let (name, targets) = surplusLog(rig)
+        rig.send(.held(name, offsets(0..<100)))
+        for target in targets { rig.send(.claim(of: target, name, claim(0..<100))) }
+        let requests = holdRequests(rig.pass(.seconds(10)))
+        var all: [ReplicationDirective] = []
+        for request in requests {
+            let granted = ReplicationFrame.holdGranted(request.id, name, set(0..<100))
+            all += rig.send(.frame(granted.encoded, from: request.peer))
+            if request.peer == targets[0] { rig.send(.claim(of: targets[0], name, claim(0..<30, end: 100))) }
+        }
+        #expect(released(all) == [set(0..<30)])
+    }
+
     @Test("is refused by who should not hold the log, or holds nothing of it")
     func refused() {
         var rig = Rig(peers: 9)

@@ -78,7 +78,10 @@ extension Replicator {
             let frame = ReplicationFrame.holdGranted(id, log, held).encoded
             return directives.append(.frame(frame, to: peer))
         }
-        guard keeping.count < ReplicatorLimits.holds, !keeping.contains(where: { $0.id == id }) else { return }
+        if keeping.contains(where: { $0.id == id && $0.peer == peer }) { return }
+        // Who asks anew has no use for an answer to what was asked before.
+        keeping.removeAll { $0.peer == peer && $0.log == log }
+        guard keeping.count < ReplicatorLimits.holds else { return }
         keeping.append(KeptFor(id: id, peer: peer, log: log, ranges: held))
         directives.append(.keepHold(id, log, held))
     }
@@ -107,8 +110,10 @@ extension Replicator {
         // All that should hold it now must have granted; who should may have changed since they were asked.
         var agreed = round.ranges.intersection(state.mine).subtracting(state.holds.givenUp)
         for target in state.targets {
-            let grant = logs[log]?.holds.grants.first { $0.node == target }
-            agreed = agreed.intersection(grant?.ranges ?? OffsetRanges())
+            guard let grant = logs[log]?.holds.grants.first(where: { $0.node == target }) else { return }
+            // It may have lost some of it since.
+            agreed = agreed.intersection(grant.ranges)
+                .intersection(state.claim(of: target)?.ranges ?? OffsetRanges())
         }
         guard !agreed.isEmpty else { return }
         update(log) { state in

@@ -38,7 +38,7 @@ struct LogState: Sendable {
     /// Of others, ascending by node.
     var claims: [PeerClaim] = []
 
-    /// The live gateways that should hold the log, in order of rank.
+    /// The live gateways that should hold the log, in no order that means anything.
     var targets: [NodeID] = []
     var isTarget = false
 
