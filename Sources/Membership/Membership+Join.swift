@@ -29,7 +29,7 @@ extension Membership {
         nextJoinAt = seeds.isEmpty ? .never : now
     }
 
-    /// Tells our state to a few of the seeds where nobody is known; each answers with its own.
+    /// Speaks to a few of the seeds where nobody is known: with our state while alone, else with its digest.
     mutating func join(_ now: MonotonicInstant, _ rng: inout some RandomNumberGenerator) {
         guard phase == .running, !seeds.isEmpty else {
             nextJoinAt = .never
@@ -40,7 +40,13 @@ extension Membership {
             let index = open[(seedPosition + offset) % open.count]
             let sequence = nextSequence()
             seeds[index].sequence = sequence
-            sendState(sequence: sequence, wantsAnswer: true, to: nil, at: seeds[index].address, now)
+            let address = seeds[index].address
+            if presentCount == 0 {
+                sendState(sequence: sequence, wantsAnswer: true, to: nil, at: address, now)
+            } else {
+                // A seed that never comes back must not cost a whole state each time.
+                send(.sync(sequence: sequence, digest: digest), to: nil, at: address, by: .frame)
+            }
         }
         seedPosition = open.isEmpty ? 0 : (seedPosition + MembershipLimits.seedsPerAttempt) % open.count
         let fifth = joinPause.nanoseconds / 5

@@ -7,7 +7,7 @@ extension Membership {
     mutating func leave(_ now: MonotonicInstant, _ rng: inout some RandomNumberGenerator) {
         guard phase == .running else { return }
         phase = .leaving
-        leaveBy = now.advanced(by: settings.leaveTime)
+        leaveBy = presentCount == 0 ? now : now.advanced(by: settings.leaveTime)
         probe = nil
         nextProbeAt = .never
         rumours.removeAll()

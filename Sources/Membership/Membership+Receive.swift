@@ -113,7 +113,10 @@ extension Membership {
 
     /// Who answers a message of ours with our own start is ourselves, under a seed's address.
     private mutating func meetOurselves(_ message: Message) {
-        guard case .state(let sequence, _, _, _) = message else { return }
-        for index in seeds.indices where seeds[index].sequence == sequence { seeds[index].isOurselves = true }
+        switch message {
+        case .state(let sequence, _, _, _), .sync(let sequence, _):
+            for index in seeds.indices where seeds[index].sequence == sequence { seeds[index].isOurselves = true }
+        default: counts.stale += 1
+        }
     }
 }

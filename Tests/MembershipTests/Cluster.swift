@@ -53,6 +53,9 @@ struct Cluster {
     var datagramBytes = 0
     var frameBytes = 0
     var steps = 0
+    /// Whose packets are kept in `recorded`.
+    var recordedFor: Int?
+    var recorded: [MembershipEvent] = []
     private var heap: [Entry] = []
     /// Who listens where; looked up only.
     private var listeners: [PeerAddress: Int] = [:]
@@ -187,16 +190,21 @@ struct Cluster {
             if node.isUp, node.run == run, node.wakeAt == now { step(index, .tick) }
         case .datagram(let bytes, let from, let to):
             guard let index = listener(at: to), reaches(from, index) else { return }
-            step(index, .datagram(bytes, from: nodes[from].address))
+            hand(index, .datagram(bytes, from: nodes[from].address))
         case .frame(let bytes, let from, let to):
             guard let index = listener(at: to), reaches(from, index) else {
                 push(after: 1_000_000_000, .unreachable(to, to: from, run: nodes[from].run))
                 return
             }
-            step(index, .frame(bytes, from: nodes[from].address))
+            hand(index, .frame(bytes, from: nodes[from].address))
         case .unreachable(let address, let index, let run):
             if nodes[index].isUp, nodes[index].run == run { step(index, .unreachable(address)) }
         }
+    }
+
+    private mutating func hand(_ index: Int, _ packet: MembershipEvent) {
+        if recordedFor == index { recorded.append(packet) }
+        step(index, packet)
     }
 
     private func listener(at address: PeerAddress) -> Int? {

@@ -155,7 +155,8 @@ import Testing
         for number in 0..<200 {
             rig.hear(
                 .pingRequest(
-                    sequence: UInt64(number), node: peers[1].node, start: peers[1].start, address: peers[1].address, []),
+                    sequence: UInt64(number), node: peers[1].node, start: peers[1].start, address: peers[1].address,
+                    []),
                 from: peers[0])
         }
         #expect(rig.sent.filter { $0.message.pingSequence != nil }.count == MembershipLimits.relays)

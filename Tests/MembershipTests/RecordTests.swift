@@ -49,7 +49,7 @@ import Testing
         #expect(directives.contains(.keep(Incarnation(8))))
     }
 
-    /// Every order, with every part lost, of every record about one subject gives the same as the highest of those that arrived.
+    /// Records about one subject, in every order, with any of them lost: the highest that arrived stands.
     @Test func whateverArrivesInWhateverOrderTheHighestRecordStands() {
         let subject = peers[2]
         var later = subject
