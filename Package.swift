@@ -147,7 +147,7 @@ let package = Package(
         tests("SupervisionTests", ["Environment", "Model", "Supervision", "SupervisionCore", "TestKit", "Threads"]),
         tests("MembershipTests", ["Environment", "Membership", "Model"]),
         tests("GossipStateTests", ["Environment", "GossipState", "Model"]),
-        tests("ReplicationTests", ["Environment", "Model", "Replication"]),
+        tests("ReplicationTests", ["Environment", "Model", "Replication", "Sinks"]),
         tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "Simulator"]),
         tests("KeyValueTests", ["KeyValue", "TestKit"]),
         tests("DevicesTests", ["Devices", "Environment", "Model"]),

@@ -12,7 +12,7 @@ import Model
 /// | any other | is no candidate | stops |
 /// | works | a better one that lives has spoken of working within 5 s | stops |
 /// | does not work | anyone that lives has spoken of working within 5 s | waits |
-/// | is first of the candidates | - | starts |
+/// | is first of the candidates | work was pending for 1 s | starts |
 /// | is r-th after the first | for 5·r + 1 s nobody that lives has spoken, and work was pending | starts |
 ///
 /// Nobody starts while a receipt waits to be proved, nor takes over a peer's log before it is alive for 10 s: it would repeat what it
@@ -74,19 +74,18 @@ extension DutyRoster {
             if rivals.contains(where: { $0.isBetter && $0.isActive }) { stop(place, &out) }
             return
         }
-        var at = max(ripe(now), duties[place].pendingSince ?? now)
+        let pendingSince = duties[place].pendingSince ?? now
+        var at = max(ripe(now), pendingSince.advanced(by: settings.grace))
         for rival in rivals where rival.isActive {
             at = max(at, (rival.silentSince ?? now).advanced(by: settings.turnLife))
         }
         let rank = rivals.count { $0.isBetter && $0.isCandidate }
         if rank > 0 {
-            let since = rivals.compactMap(\.silentSince).max() ?? at
+            let since = rivals.compactMap(\.silentSince).max() ?? pendingSince
             let silence = settings.rankWait * rank + settings.grace
-            at = max(at, max(since, duties[place].pendingSince ?? now).advanced(by: silence))
+            at = max(at, max(since, pendingSince).advanced(by: silence))
         }
-        if isDoubtful(place) {
-            at = max(at, (duties[place].pendingSince ?? now).advanced(by: settings.doubtWait))
-        }
+        if isDoubtful(place) { at = max(at, pendingSince.advanced(by: settings.doubtWait)) }
         guard at <= now else { return next.append(at) }
         if !awaitsProof(place) { start(place, &out) }
     }
@@ -98,14 +97,17 @@ extension DutyRoster {
 
     /// Whether all that is pending here was uploaded, as known peers say, and only the proof is missing.
     private func isDoubtful(_ place: Int) -> Bool {
-        let duty = duties[place]
-        guard var pending = logs[duty.key.log]?.holds else { return false }
-        pending.subtract(duty.done)
-        for peer in duty.peers where peer.wrong.isEmpty {
+        var pending = pending(place)
+        for peer in duties[place].peers where peer.wrong.isEmpty {
             if pending.isEmpty { break }
             pending.subtract(peer.ranges)
         }
         return pending.isEmpty
+    }
+
+    /// What is held here and still needs an upload.
+    private func pending(_ place: Int) -> OffsetRanges {
+        (logs[duties[place].key.log]?.holds ?? OffsetRanges()).subtracting(duties[place].done)
     }
 
     private mutating func start(_ place: Int, _ out: inout [DutyDirective]) {
@@ -140,24 +142,29 @@ extension DutyRoster {
     /// Living peers that hold something of the log, or speak of it.
     private func rivals(_ place: Int, now: MonotonicInstant) -> [Rival] {
         let duty = duties[place]
+        let pending = pending(place)
         let holders = logs[duty.key.log]?.peers ?? []
         var rivals: [Rival] = []
         for holder in holders where alive.contains(holder.node) {
             let peer = duty.peer(holder.node)
-            rivals.append(rival(holder.node, peer, holds: holder.holds, duty.key, now: now))
+            rivals.append(rival(holder.node, peer, holds: holder.holds, pending, duty.key, now: now))
         }
         for peer in duty.peers where alive.contains(peer.node) && !holders.contains(where: { $0.node == peer.node }) {
-            rivals.append(rival(peer.node, peer, holds: OffsetRanges(), duty.key, now: now))
+            rivals.append(rival(peer.node, peer, holds: OffsetRanges(), pending, duty.key, now: now))
         }
         return rivals
     }
 
     private func rival(
-        _ peer: NodeID, _ uploads: PeerUploads?, holds: OffsetRanges, _ key: UploadKey, now: MonotonicInstant
+        _ peer: NodeID, _ uploads: PeerUploads?, holds: OffsetRanges, _ pending: OffsetRanges, _ key: UploadKey,
+        now: MonotonicInstant
     ) -> Rival {
         let isReaching = reaches(peer, key.sink)
         let isActive = isReaching && uploads?.isActive(now, life: settings.turnLife) ?? false
-        let isPending = !(uploads?.ranges ?? OffsetRanges()).contains(holds)
+        let claimed = uploads?.ranges ?? OffsetRanges()
+        // What is here of a log came from its own node, which has it too, whether or not its word of that has come.
+        let isOrigin = peer == key.log.node && !holds.isEmpty
+        let isPending = !claimed.contains(holds) || isOrigin && !claimed.contains(pending)
         return Rival(
             node: peer, isBetter: isBetter(peer, than: node, key), isActive: isActive,
             isCandidate: isReaching && (isPending || isActive), silentSince: uploads?.silentSince)
