@@ -117,7 +117,7 @@ struct CrashTests {
 }
 
 /// The smallest ring there can be, for tests that make hundreds of them.
-private func tinyOptions() -> RingOptions {
+func tinyOptions() -> RingOptions {
     var options = smallOptions()
     options.geometry = Geometry(segmentBytes: 40 << 10, blockBytes: 8 << 10)
     return options

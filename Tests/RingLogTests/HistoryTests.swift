@@ -34,7 +34,8 @@ struct History {
     mutating func run(steps: Int) throws {
         for _ in 0..<steps {
             switch draw.next() % 100 {
-            case 0..<35: appendSome()
+            case 0..<27: appendSome()
+            case 27..<35: try storeSome()
             case 35..<45: try rig.put(StateKey(1, "key\(draw.next() % 5)"), bytes(max(0, Int(draw.next() % 40) - 8)))
             case 45..<80: commit()
             case 80..<90: maintain()
@@ -86,6 +87,17 @@ struct History {
             deviceTime: draw.next() % 10 == 0 ? Milliseconds(Int64(draw.next() % 1_000_000)) : nil)
     }
 
+    /// Pieces of two logs, out of order, with holes, and some of them again.
+    private mutating func storeSome() throws {
+        let first = draw.next() % 40 * 50
+        let range = first..<first + 1 + draw.next() % (isCrowded ? 300 : 30)
+        do {
+            try rig.store(draw.next() % 2 == 0 ? peerLog : otherLog, range)
+        } catch {
+            #expect([RingError.bufferFull, .copiesFull].contains(error as? RingError), "\(error)")
+        }
+    }
+
     private mutating func commit() {
         rig.now = rig.now.advanced(by: .seconds(1))
         guard let plan = rig.cut() else { return }
@@ -102,6 +114,9 @@ struct History {
     private mutating func releaseSome() {
         for log in rig.acknowledged.keys.sorted() where draw.next() % 2 == 0 {
             rig.release(log, upTo: Int(draw.next() % UInt64((rig.acknowledged[log] ?? 0) + 1)))
+        }
+        for name in [peerLog, otherLog] where draw.next() % 3 == 0 {
+            rig.ring.setReleased(name.log, upTo: Offset(draw.next() % 2000))
         }
     }
 

@@ -54,6 +54,9 @@ final class Rig {
     var marks: [(mark: DeliveryMark, log: LogID?, end: Int)] = []
     var events: [RingEvent] = []
     var evicted = 0
+    /// What copies were offered, by log, and what of it the ring said is durable and has not said is gone.
+    var offered: [LogName: Set<UInt64>] = [:]
+    var copied: [LogName: Set<UInt64>] = [:]
     private var logsSeen: Set<LogID> = []
 
     init(segments: Int = 8, seed: UInt64 = 1, options: RingOptions = smallOptions()) throws {
@@ -63,6 +66,15 @@ final class Rig {
         let opened = try RingLog.open(disk: disk, options: options, using: &random)
         ring = opened.ring
         report = opened.report
+    }
+
+    /// Another one in the same state, on a disk of its own. Nothing may be pending.
+    init(forking rig: Rig) {
+        (disk, ring, report) = (SimulatedDisk(contents: rig.disk.contents), rig.ring, rig.report)
+        (options, random, now, uptime) = (rig.options, rig.random, rig.now, rig.uptime)
+        (appended, present, acknowledged, released) = (rig.appended, rig.present, rig.acknowledged, rig.released)
+        (puts, durableVersion, marks, logsSeen) = (rig.puts, rig.durableVersion, rig.marks, rig.logsSeen)
+        (offered, copied) = (rig.offered, rig.copied)
     }
 
     func append(_ readings: [Reading], mark: DeliveryMark? = nil) throws {
@@ -100,6 +112,10 @@ final class Rig {
                 if let log { acknowledged[log] = Int(upTo.rawValue) }
                 #expect(version >= durableVersion)
                 durableVersion = version
+            case .copied(let name, let range):
+                copied[name, default: []].formUnion(range.lowerBound.rawValue..<range.upperBound.rawValue)
+            case .evicted(let log, let range, _) where lose(log, range): break
+            case .damaged(let log, let range, _) where lose(log, range): break
             case .evicted(let log, let range, let pending):
                 evicted += range.lowerBound.distance(to: range.upperBound)
                 if !pending { #expect(Int(range.upperBound.rawValue) <= released[log] ?? 0) }
@@ -129,9 +145,9 @@ final class Rig {
     }
 
     /// A new process on `disk`.
-    func restart(on disk: SimulatedDisk) throws {
+    func restart(on disk: SimulatedDisk, options: RingOptions? = nil) throws {
         self.disk = disk
-        let opened = try RingLog.open(disk: disk, options: options, using: &random)
+        let opened = try RingLog.open(disk: disk, options: options ?? self.options, using: &random)
         ring = opened.ring
         report = opened.report
         present = []
@@ -184,6 +200,7 @@ final class Rig {
 
     /// Everything acknowledged is read back exactly, once, in order, or stands in a gap that may be there.
     func check(allowsDamage: Bool = false) {
+        checkCopies()
         for log in appended.keys.sorted() {
             let given = appended[log] ?? []
             let acknowledged = acknowledged[log] ?? 0

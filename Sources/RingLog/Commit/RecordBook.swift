@@ -77,6 +77,19 @@ struct RecordBook: Sendable {
             Gap(log: gap.log, range: last.range.lowerBound..<gap.range.upperBound, reason: gap.reason))
     }
 
+    /// The range has come back: what is yet to be written must not say, in a later segment, that it is gone.
+    mutating func forgetGap(of log: LogID, _ range: Range<Offset>) {
+        func rest(_ record: Record) -> [Record] {
+            guard case .gap(let gap) = record, gap.log == log else { return [record] }
+            return gap.without(range).map { .gap($0) }
+        }
+        dirty = dirty.flatMap { rest($0) }
+        snapshot = snapshot.flatMap { item -> [SnapshotItem] in
+            guard case .record(let record) = item else { return [item] }
+            return rest(record).map { .record($0) }
+        }
+    }
+
     var hasDirty: Bool { !dirty.isEmpty || !dirtyStates.isEmpty }
     /// All puts up to this one have been in a block that was cut.
     var cutVersion: UInt64 { dirtyStates.first.map { $0.version - 1 } ?? version }

@@ -54,7 +54,7 @@ extension RingLog {
     /// A run of a copy is durable, and no longer lost should it have been.
     private mutating func noteCopied(_ run: Run, _ events: inout [RingEvent]) {
         guard let node = indexes[run.log]?.origin.node else { return }
-        indexes[run.log]?.fillGap(run.first.rawValue, run.range.upperBound.rawValue)
+        if indexes[run.log]?.fillGap(run.range) == true { records.forgetGap(of: run.log, run.range) }
         counters.copiesStored += run.count
         events.append(.copied(LogName(node: node, log: run.log), run.range))
     }

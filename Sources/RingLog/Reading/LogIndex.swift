@@ -147,18 +147,11 @@ struct LogIndex: Sendable {
         return added
     }
 
-    /// Takes the range out of the gaps: it has come back.
-    mutating func fillGap(_ lower: UInt64, _ upper: UInt64) {
-        guard gaps.contains(where: { $0.range.lowerBound.rawValue < upper && $0.range.upperBound.rawValue > lower })
-        else { return }
-        gaps = gaps.flatMap { gap in
-            let (start, stop) = (gap.range.lowerBound.rawValue, gap.range.upperBound.rawValue)
-            let left = (start, min(stop, lower))
-            let right = (max(start, upper), stop)
-            return [left, right].filter { $0.0 < $0.1 }.map {
-                Gap(log: gap.log, range: Offset($0.0)..<Offset($0.1), reason: gap.reason)
-            }
-        }
+    /// Takes the range out of the gaps: it has come back. Returns whether any of it was in one.
+    mutating func fillGap(_ range: Range<Offset>) -> Bool {
+        guard gaps.contains(where: { $0.range.overlaps(range) }) else { return false }
+        gaps = gaps.flatMap { $0.without(range) }
+        return true
     }
 
     /// Ranges below ``end`` that are neither held nor in a gap.
@@ -174,5 +167,15 @@ struct LogIndex: Sendable {
         }
         if next < end { holes.append(next..<end) }
         return holes
+    }
+}
+
+extension Gap {
+    /// What is left of it before and behind `range`.
+    func without(_ other: Range<Offset>) -> [Gap] {
+        guard range.overlaps(other) else { return [self] }
+        let before = range.lowerBound..<max(range.lowerBound, other.lowerBound)
+        let behind = min(range.upperBound, other.upperBound)..<range.upperBound
+        return [before, behind].filter { !$0.isEmpty }.map { Gap(log: log, range: $0, reason: reason) }
     }
 }

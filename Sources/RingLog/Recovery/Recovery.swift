@@ -246,5 +246,6 @@ struct Recovery {
             report.findings.append(.syncFailed(message: error.message))
         }
         ring.freeEmpty()
+        ring.makeRoomAtStart()
     }
 }

@@ -44,10 +44,11 @@ extension RingLog {
     //
     // What is missing, and what a gap record says, by the origin of the log:
     //
-    // | log  | neither held nor in a gap | in a gap record and readable        | in a gap record only |
-    // |------|---------------------------|-------------------------------------|----------------------|
-    // | own  | damaged: a new gap        | damaged: held; else given up: a gap | a gap                |
-    // | else | absent, which is nothing  | held: it may have come back since   | lost here            |
+    // | log  | neither held nor in a gap | in a gap record and readable                               | in a gap record only |
+    // |------|---------------------------|------------------------------------------------------------|----------------------|
+    // | own  | damaged: a new gap        | damaged: held; else given up: a gap                        | a gap                |
+    // | else | absent, which is nothing  | damaged, or in a segment not older than the record's: held | lost here            |
+    // | else | -                         | else given up: lost here                                   | -                    |
 
     /// Fills index and records from what was read; `found` is sorted by generation.
     mutating func recover(_ found: [Recovery.Found], report: inout RecoveryReport) {
@@ -56,13 +57,16 @@ extension RingLog {
         for kind in [SegmentKind.cold, .hot] {
             for item in found where item.kind == kind { recoverBlocks(item) }
         }
-        for log in Set(gaps.map(\.log)).sorted() where indexes[log] == nil { indexes[log] = LogIndex() }
+        for log in Set(gaps.map(\.gap.log)).sorted() where indexes[log] == nil { indexes[log] = LogIndex() }
         let known = Set(logOrder)
         for log in indexes.keys.sorted() where !known.contains(log) { logOrder.insert(log, at: 0) }
         settleOrigins(found)
-        for gap in gaps where indexes[gap.log]?.origin == .own { recoverGap(gap) }
-        // Of one range the latest record counts; data beats them all, as it may have been stored after any of them.
-        for gap in gaps.reversed() where indexes[gap.log]?.origin != .own { recoverLost(gap) }
+        for (gap, _) in gaps where indexes[gap.log]?.origin == .own { recoverGap(gap) }
+        // A snapshot repeats what is still lost of copies; what it leaves out had come back. Of one range the latest record counts.
+        let snapshot = found.last { segments[$0.segment].hasSnapshot }?.generation ?? 0
+        for (gap, generation) in gaps.reversed() where generation >= snapshot && indexes[gap.log]?.origin != .own {
+            recoverLost(gap, writtenIn: generation)
+        }
         for log in logOrder where indexes[log]?.origin == .own {
             for hole in indexes[log]?.holes() ?? [] {
                 addGap(log, hole.lowerBound, hole.upperBound, .damaged)
@@ -87,17 +91,26 @@ extension RingLog {
         for log in logOrder where indexes[log]?.origin == .unknown { indexes[log]?.origin = .own }
     }
 
-    /// Of a copy: what of the gap is not held.
-    private mutating func recoverLost(_ gap: Gap) {
+    /// Of a copy: what was given up stays so in segments older than the record, so that they are as free as they were. What has come
+    /// back since lies in that segment or a later one: before it is merged into an older one, a snapshot leaves the gap out.
+    private mutating func recoverLost(_ gap: Gap, writtenIn generation: UInt64) {
         let range = gap.range.lowerBound.rawValue..<gap.range.upperBound.rawValue
+        if gap.reason != .damaged {
+            for entry in indexes[gap.log]?.overlapping(range.lowerBound, range.upperBound) ?? []
+            where segments[Int(entry.segment)].generation < generation {
+                let part = entry.clipped(range.lowerBound, range.upperBound)
+                _ = indexes[gap.log]?.remove(part.first, part.end, segment: part.segment)
+                segments[Int(part.segment)].held -= Int(part.count)
+            }
+        }
         for part in indexes[gap.log]?.ranges.missing(in: range) ?? [] {
             _ = indexes[gap.log]?.addGap(log: gap.log, part.lowerBound, part.upperBound, gap.reason)
         }
     }
 
-    /// Replays the small records, oldest first, and returns the gaps.
-    private mutating func replayRecords(_ found: [Recovery.Found]) -> [Gap] {
-        var gaps: [Gap] = []
+    /// Replays the small records, oldest first, and returns the gaps with the segment's generation that each was written in.
+    private mutating func replayRecords(_ found: [Recovery.Found]) -> [(gap: Gap, generation: UInt64)] {
+        var gaps: [(gap: Gap, generation: UInt64)] = []
         var older: [LogID] = []
         for item in found where item.kind == .hot {
             guard let scan = item.scan else { continue }
@@ -113,7 +126,7 @@ extension RingLog {
             for record in scan.blocks.lazy.flatMap({ $0.frame.records }) {
                 switch record {
                 case .state(let key, let value): records.recover(key, value)
-                case .gap(let gap): gaps.append(gap)
+                case .gap(let gap): gaps.append((gap, item.generation))
                 case .anchor(let anchor): _ = clocks.set(anchor)
                 case .mark(let mark): marks.append(mark)
                 case .repeatedMark(let mark): repeated.append(mark)
