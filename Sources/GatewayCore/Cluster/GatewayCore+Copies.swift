@@ -53,8 +53,23 @@ extension GatewayCore {
         handle(ring.noteDamage(result.damage), now: now, &directives)
         switch result.answer {
         case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
-        case .digest(let log, let range, let digest):
-            stepDuty(.digested(log, range, digest), now: now, &directives)
+        case .digest(let log, let range, let devices): digested(log, range, devices, now: now, &directives)
+        }
+    }
+
+    /// Should the receipt prove right, the sinks' accounts must know whose readings a peer uploaded.
+    private mutating func digested(
+        _ log: LogName, _ range: Range<Offset>, _ devices: SendDevices?, now: MonotonicInstant,
+        _ directives: inout [GatewayDirective]
+    ) {
+        let isOwn = ring.copiedLog(log.log) == nil
+        for index in sinks.indices where isOwn {
+            if let devices { sinks[index].account.learn(devices) }
+        }
+        stepDuty(.digested(log, range, devices?.digest), now: now, &directives)
+        for index in sinks.indices where isOwn {
+            let machine = sinks[index].machine
+            sinks[index].account.forget { !machine.isUnderWay($0, $1) }
         }
     }
 

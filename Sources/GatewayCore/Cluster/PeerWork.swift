@@ -25,7 +25,7 @@ package struct PeerWork: Sendable {
         let answer: PeerWorkResult.Answer =
             switch purpose {
             case .chunk(let id, let limit): .chunk(id, chunk(of: read, limit: limit))
-            case .digest: .digest(name, range, digest(of: read))
+            case .digest: .digest(name, range, whole(read))
             }
         return PeerWorkResult(answer: answer, damage: read.damage)
     }
@@ -50,9 +50,9 @@ package struct PeerWork: Sendable {
             missing: OffsetRanges(range.lowerBound..<first.offset), bytes: made.bytes)
     }
 
-    private func digest(of read: ReadResult) -> UInt64? {
+    private func whole(_ read: ReadResult) -> SendDevices? {
         guard read.readings.count == range.lowerBound.distance(to: range.upperBound) else { return nil }
-        return read.readings.reduce(into: RunDigest()) { $0.add($1) }.rawValue
+        return SendDevices(read.readings)
     }
 }
 
@@ -60,7 +60,8 @@ package struct PeerWork: Sendable {
 package struct PeerWorkResult: Sendable {
     enum Answer: Sendable {
         case chunk(ReadID, ChunkOutcome)
-        case digest(LogName, Range<Offset>, UInt64?)
+        /// What the range holds; `nil` where it could not be read whole.
+        case digest(LogName, Range<Offset>, SendDevices?)
     }
 
     let answer: Answer

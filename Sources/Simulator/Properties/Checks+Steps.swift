@@ -31,7 +31,7 @@ extension World {
 
     private func checkBounds(_ gateway: SimulatedGateway) {
         guard let core = gateway.core else { return }
-        let logs = core.ring.logIDs.count
+        let logs = core.ring.logIDs.count + core.ring.copies.count
         let depths = core.depths
         let bounds = [
             ("pending", depths.pending, 4000), ("backlog", depths.backlog, gateway.sources.count),
