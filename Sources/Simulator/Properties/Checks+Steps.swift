@@ -14,13 +14,15 @@ extension World {
             gateway.currentLog = log
             _ = truth.open(log, owner: gateway.index, life: gateway.life)
         }
+        noteIncarnation(gateway)
         guard time >= gateway.nextFullCheck || options.checksEveryStep else { return }
         gateway.nextFullCheck = time + 5 * SimulatedTime.second
         checkAll(gateway)
     }
 
     func checkAll(_ gateway: SimulatedGateway) {
-        noteCopies(gateway)
+        noteHoldings(gateway)
+        checkBeliefs(gateway)
         checkBounds(gateway)
         checkLedger(gateway)
         guard let core = gateway.core else { return }
@@ -31,7 +33,7 @@ extension World {
 
     private func checkBounds(_ gateway: SimulatedGateway) {
         guard let core = gateway.core else { return }
-        let logs = core.ring.logIDs.count
+        let logs = core.ring.logIDs.count + core.ring.copies.count
         let depths = core.depths
         let bounds = [
             ("pending", depths.pending, 4000), ("backlog", depths.backlog, gateway.sources.count),
