@@ -33,6 +33,7 @@ package struct Scenario: Sendable {
     /// Gateways that hold each log; as many as there are where that is fewer.
     var replicas: Int
     var sinks: [SinkPlan]
+    var ending: Ending
     /// Live gateways whose disks must have a reading before its source is told.
     var acks: Int
     /// So many of the gateways, the first ones, have a node id in their configuration; the others draw one and keep it on the disk.
@@ -61,6 +62,7 @@ package struct Scenario: Sendable {
         sinks = []
         chunkReadings = random.pick([8, 32, 128])
         if gateways > 2, random.isOne(in: 4) { replicas = 2 }
+        ending = random.pick(Ending.allCases)
         acks = random.isOne(in: 3) ? 2 : 1
         configuredNodes = random.isOne(in: 3) ? gateways / 2 : gateways
         for index in 0..<Int(random.draw(1, 3)) {

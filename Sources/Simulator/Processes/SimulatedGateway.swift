@@ -45,6 +45,8 @@ final class SimulatedGateway {
     var clock: BoardClock
     var sources: [Source]
     var isStopping = false
+    /// It does not start again, for now.
+    var isGone = false
     /// Every process event waits behind this while the process is stopped, as by SIGSTOP.
     var parked: [ProcessEvent]?
     var history = DiskHistory()
@@ -65,8 +67,14 @@ final class SimulatedGateway {
     var configuredNode: NodeID?
 
     // What the checks keep
-    /// What the ring held of others' logs at the last look.
-    var copies: [LogID: [Range<Offset>]] = [:]
+    /// What the ring held of each log at the last look.
+    var holdings: [LogID: [Range<Offset>]] = [:]
+    /// Something left the ring that was counted as lost.
+    var hasEvicted = false
+    /// What it believed of each log at the last look.
+    var beliefs: [LogName: Belief] = [:]
+    var lastIncarnation: Incarnation?
+    var lastNode: NodeID?
     /// Found at the start on a disk that would not sync; durable with the next sync.
     var unsynced: [Key] = []
     var watermarks: [[LogID: Offset]]
@@ -74,6 +82,11 @@ final class SimulatedGateway {
     var storedByDevice: [DeviceID: UInt64] = [:]
     var nextFullCheck: Int64 = 0
     var currentLog: LogID?
+
+    struct Belief {
+        let end: Offset
+        let isClosed: Bool
+    }
 
     var bit: UInt16 { 1 << UInt16(index) }
 

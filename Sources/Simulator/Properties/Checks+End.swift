@@ -5,10 +5,8 @@ import RingLog
 import Sinks
 
 extension World {
-    /// Whether nothing is left to do; asked once a simulated second.
+    /// Whether nothing is left to do.
     var isAtRest: Bool {
-        guard isHealed, time >= nextRestCheck else { return false }
-        nextRestCheck = time + SimulatedTime.second
         for gateway in gateways {
             guard gateway.core?.isQuiet ?? false, gateway.parked == nil,
                 gateway.sources.allSatisfy({ $0.isSilent && $0.inFlight.isEmpty && $0.ticket == nil })
@@ -34,7 +32,6 @@ extension World {
     }
 
     func checkRest() {
-        nextRestCheck = 0
         if isAtRest { return }
         for gateway in gateways {
             guard let core = gateway.core else {

@@ -9,6 +9,7 @@ extension World {
     func checkStart(_ gateway: SimulatedGateway) {
         gateway.watermarks = gateway.watermarks.map { _ in [:] }
         gateway.currentLog = nil
+        gateway.beliefs = [:]
         guard let ring = gateway.core?.ring else { return }
         let scan = scan(ring, of: gateway)
         checkSurvival(gateway, ring, scan)
@@ -56,7 +57,8 @@ extension World {
             }
         }
         for copy in ring.copies { scanCopy(copy, ring, of: gateway, &scan) }
-        gateway.copies = Dictionary(uniqueKeysWithValues: ring.copies.map { ($0.log, $0.ranges) })
+        let held = ring.logIDs + ring.copies.map(\.log)
+        gateway.holdings = Dictionary(uniqueKeysWithValues: held.map { ($0, ring.ranges(of: $0)) })
         if ages != ages.sorted(), !gateway.history.isDishonest {
             fail(.nothingGoesBack, gateway, "logs do not come in the order of their age: \(ages)")
         }

@@ -14,13 +14,15 @@ extension World {
             gateway.currentLog = log
             _ = truth.open(log, owner: gateway.index, life: gateway.life)
         }
+        noteIncarnation(gateway)
         guard time >= gateway.nextFullCheck || options.checksEveryStep else { return }
         gateway.nextFullCheck = time + 5 * SimulatedTime.second
         checkAll(gateway)
     }
 
     func checkAll(_ gateway: SimulatedGateway) {
-        noteCopies(gateway)
+        noteHoldings(gateway)
+        checkBeliefs(gateway)
         checkBounds(gateway)
         checkLedger(gateway)
         guard let core = gateway.core else { return }

@@ -81,6 +81,8 @@ final class Truth {
     var born: [Int64] = []
     /// Keys whose reading each sink will never take.
     private(set) var poisonByDevice: [DeviceID: UInt64] = [:]
+    /// The highest that each node's own processes have had.
+    var incarnations: [NodeID: Incarnation] = [:]
     /// By sink.
     var storedByDevice: [[DeviceID: UInt64]]
 

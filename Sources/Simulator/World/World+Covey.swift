@@ -1,5 +1,6 @@
 import Environment
 import GatewayCore
+import LogFormat
 import Model
 import Replication
 import RingLog
@@ -25,24 +26,46 @@ extension World {
         return others.map { Self.address(of: $0) }
     }
 
-    /// What a gateway holds of others' logs, as far as it has changed since the last look.
-    func noteCopies(_ gateway: SimulatedGateway) {
+    /// What a gateway's ring holds, as far as it has changed since the last look.
+    func noteHoldings(_ gateway: SimulatedGateway) {
         guard gateways.count > 1, let ring = gateway.core?.ring else { return }
-        for copy in ring.copies {
-            let before = gateway.copies[copy.log] ?? []
-            guard before != copy.ranges, let book = truth.book(copy.log) else { continue }
-            gateway.copies[copy.log] = copy.ranges
-            for range in copy.ranges where !before.contains(range) {
-                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue where book.fate(offset) != nil {
+        for log in ring.logIDs + ring.copies.map(\.log) {
+            let ranges = ring.ranges(of: log)
+            let before = gateway.holdings[log] ?? []
+            guard before != ranges, let book = truth.book(log) else { continue }
+            // Copies may be here before their own gateway has told its source: those are looked at again.
+            var areAllKnown = true
+            for range in ranges where !before.contains(range) {
+                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue {
+                    guard offset < UInt64(book.fates.count), book.fates[Int(offset)] != nil else {
+                        areAllKnown = false
+                        continue
+                    }
                     book.fates[Int(offset)]?.disks |= gateway.bit
                 }
             }
-            for range in before where !copy.ranges.contains(range) {
+            if areAllKnown { gateway.holdings[log] = ranges }
+            for range in before where !ranges.contains(range) {
                 for offset in range.lowerBound.rawValue..<range.upperBound.rawValue
-                where !copy.ranges.contains(where: { $0.contains(Offset(offset)) }) && book.fate(offset) != nil {
-                    book.fates[Int(offset)]?.disks &= ~gateway.bit
+                where !ranges.contains(where: { $0.contains(Offset(offset)) }) {
+                    leave(book, offset, gateway, ring)
                 }
             }
         }
+    }
+
+    /// A reading is no longer on a disk: it is uploaded, counted, or surplus.
+    private func leave(_ book: LogBook, _ offset: UInt64, _ gateway: SimulatedGateway, _ ring: RingLog) {
+        guard let fate = book.fate(offset) else { return }
+        book.fates[Int(offset)]?.disks &= ~gateway.bit
+        if fate.sinks & judges == judges || fate.flags.contains(.poison) { return }
+        let gaps = ring.copiedLog(book.log)?.lost ?? ring.gaps(of: book.log)
+        if let gap = gaps.first(where: { $0.range.contains(Offset(offset)) }), gap.reason != .uploaded {
+            gateway.hasEvicted = true
+            return
+        }
+        let others = (fate.disks & ~gateway.bit).nonzeroBitCount
+        if others >= min(scenario.replicas, gateways.count - 1) || gateway.history.isDishonest { return }
+        fail(.noSilentEviction, gateway, "\(book.log)/\(offset) has left the ring, on \(others) other disks")
     }
 }

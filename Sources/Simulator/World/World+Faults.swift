@@ -215,8 +215,14 @@ extension World {
                 later(0, gateway, .clockRight)
             }
         }
-        for index in sinks.indices { sinks[index].mood = .good }
+        let sinksReturn = gateways.count == 1 || scenario.ending == .plain
+        for index in sinks.indices { sinks[index].mood = sinksReturn ? .good : .gone }
         network.heal(at: time)
-        heap.removeAll { if case .fault = $0 { true } else { false } }
+        heap.removeAll { happening in
+            switch happening {
+            case .fault, .relief(.mood): true
+            default: false
+            }
+        }
     }
 }

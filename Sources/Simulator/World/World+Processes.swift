@@ -7,7 +7,7 @@ import Sinks
 
 extension World {
     func start(_ gateway: SimulatedGateway) {
-        guard gateway.core == nil else { return }
+        guard gateway.core == nil, !gateway.isGone else { return }
         gateway.life += 1
         gateway.lifeStart = time
         gateway.isStopping = false

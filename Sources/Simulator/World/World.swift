@@ -33,7 +33,7 @@ package final class World {
     let truth: Truth
     var nextTicket: UInt64 = 0
     var isHealed = false
-    var nextRestCheck: Int64 = 0
+    var healedAt: Int64 = 0
     /// The required sinks, or all where none is: what has a bit for each of these may leave.
     let judges: UInt8
 
@@ -70,22 +70,8 @@ package final class World {
         for kind in scenario.faults.kinds { plan(kind) }
     }
 
-    /// Lives through bad days, then heals everything, demands rest, and judges what is left.
-    package func run() {
-        let badDays = scenario.seconds * SimulatedTime.second
-        while let next = heap.nextAt, next < badDays, failures.isEmpty { happen() }
-        heal()
-        let end = time + Self.patience
-        while let next = heap.nextAt, next < end, failures.isEmpty, !isAtRest { happen() }
-        guard failures.isEmpty else { return }
-        checkRest()
-        checkEnd()
-    }
-
-    /// Within an hour after healing everything must be at rest: the longest back-offs are minutes.
-    private static let patience = 3600 * SimulatedTime.second
-
-    private func happen() {
+    /// The next event.
+    func happen() {
         guard let (at, payload) = heap.pop() else { return }
         time = max(time, at)
         events += 1
