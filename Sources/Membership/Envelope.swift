@@ -69,8 +69,8 @@ extension Envelope {
         bytes.reserveCapacity(128)
         bytes.append(message.kindByte)
         bytes.append(node: sender)
-        bytes.append(fixed: start.rawValue)
-        bytes.append(fixed: recipient?.rawValue ?? 0)
+        bytes.append(word: start.rawValue)
+        bytes.append(word: recipient?.rawValue ?? 0)
         message.append(to: &bytes)
         return bytes
     }
@@ -101,28 +101,28 @@ extension Message {
         case .pingRequest(let sequence, let node, let start, let address, let records):
             bytes.append(varint: sequence)
             bytes.append(node: node)
-            bytes.append(fixed: start.rawValue)
+            bytes.append(word: start.rawValue)
             bytes.append(text: address.text)
             for record in records { record.append(to: &bytes) }
         case .nack(let sequence), .same(let sequence):
             bytes.append(varint: sequence)
         case .relayedAck(let sequence, let start):
             bytes.append(varint: sequence)
-            bytes.append(fixed: start.rawValue)
+            bytes.append(word: start.rawValue)
         case .rumours(let records):
             for record in records { record.append(to: &bytes) }
         case .challenge(let nonce, let node):
-            bytes.append(fixed: nonce)
+            bytes.append(word: nonce)
             bytes.append(node: node)
         case .proof(let nonce, let uptime):
-            bytes.append(fixed: nonce)
+            bytes.append(word: nonce)
             bytes.append(varint: uptime)
         case .cloned(let nonce, let elder):
-            bytes.append(fixed: nonce)
+            bytes.append(word: nonce)
             bytes.append(text: elder.text)
         case .sync(let sequence, let digest):
             bytes.append(varint: sequence)
-            bytes.append(fixed: digest)
+            bytes.append(word: digest)
         case .state(let sequence, let isLast, let wantsAnswer, let records):
             bytes.append(varint: sequence)
             bytes.append((isLast ? 0 : 1) | (wantsAnswer ? 2 : 0))
@@ -141,8 +141,8 @@ extension Envelope {
         var reader = ByteReader(bytes, 0..<bytes.count)
         let kind = try reader.byte()
         sender = try reader.node()
-        start = StartID(try reader.fixed(UInt64.self))
-        let recipient = try reader.fixed(UInt64.self)
+        start = StartID(try reader.word())
+        let recipient = try reader.word()
         self.recipient = recipient == 0 ? nil : StartID(recipient)
         message = try Message(kind: kind, &reader)
     }
@@ -161,19 +161,19 @@ extension Message {
                 : .ack(sequence: sequence, passenger: passenger, records)
         case 3:
             self = .pingRequest(
-                sequence: try reader.varint(), node: try reader.node(), start: StartID(try reader.fixed(UInt64.self)),
+                sequence: try reader.varint(), node: try reader.node(), start: StartID(try reader.word()),
                 address: try reader.address(), try MemberRecord.readList(&reader))
         case 4: self = .nack(sequence: try reader.varint())
         case 5:
-            self = .relayedAck(sequence: try reader.varint(), start: StartID(try reader.fixed(UInt64.self)))
+            self = .relayedAck(sequence: try reader.varint(), start: StartID(try reader.word()))
         case 6: self = .rumours(try MemberRecord.readList(&reader))
-        case 7: self = .challenge(nonce: try reader.fixed(UInt64.self), node: try reader.node())
+        case 7: self = .challenge(nonce: try reader.word(), node: try reader.node())
         case 8:
             // A hundred years in milliseconds: more is nonsense, and must not overflow an instant.
-            let nonce = try reader.fixed(UInt64.self)
+            let nonce = try reader.word()
             self = .proof(nonce: nonce, uptime: UInt64(try reader.count(limit: 3_155_760_000_000, "uptime")))
-        case 9: self = .cloned(nonce: try reader.fixed(UInt64.self), elder: try reader.address())
-        case 10: self = .sync(sequence: try reader.varint(), digest: try reader.fixed(UInt64.self))
+        case 9: self = .cloned(nonce: try reader.word(), elder: try reader.address())
+        case 10: self = .sync(sequence: try reader.varint(), digest: try reader.word())
         case 11: self = .same(sequence: try reader.varint())
         case 12:
             let sequence = try reader.varint()

@@ -20,7 +20,7 @@ extension Membership {
     ) -> Bool {
         guard record.node != identity.node else { return meetOwnRecord(record, now, &rng) }
         guard let index = index(of: record.node) else {
-            learn(record, now, &rng)
+            learn(record, source, now, &rng)
             return false
         }
         var record = record
@@ -48,7 +48,8 @@ extension Membership {
     }
 
     private mutating func learn(
-        _ record: MemberRecord, _ now: MonotonicInstant, _ rng: inout some RandomNumberGenerator
+        _ record: MemberRecord, _ source: Source, _ now: MonotonicInstant,
+        _ rng: inout some RandomNumberGenerator
     ) {
         guard let profile = record.profile, record.state != .forgotten, !isJudged(record.start, now) else { return }
         if let tombstone = tombstones.first(where: { $0.node == record.node }) {
@@ -78,7 +79,7 @@ extension Membership {
             extra: profile.extra)
         insert(member, now: now, using: &rng)
         if record.state == .suspect { suspect(record.node, by: record.accuser ?? record.node, now) }
-        tell(record, now)
+        if source.bringsNews || source.sender == record.node { tell(record, now) }
     }
 
     /// Takes over what is newer.

@@ -11,6 +11,8 @@ struct Source: Sendable {
     let address: PeerAddress
     /// From a page of state: what the sender believes, not what was found out just now.
     let isState: Bool
+    /// Whether strangers in it are news to those whom we know, not only to us.
+    var bringsNews = true
 }
 
 extension Membership {

@@ -49,15 +49,31 @@ extension Membership {
         _ sequence: UInt64, isLast: Bool, wantsAnswer: Bool, _ records: [MemberRecord], _ envelope: Envelope,
         _ from: PeerAddress, _ now: MonotonicInstant, _ rng: inout some RandomNumberGenerator
     ) {
-        let source = Source(sender: envelope.sender, start: envelope.start, address: from, isState: true)
+        let source = Source(
+            sender: envelope.sender, start: envelope.start, address: from, isState: true,
+            bringsNews: !isNewcomer(to: records, sequence, isLast: isLast))
+        let before = members.count
         var isWrongAboutUs = false
         for record in records where merge(record, source, now, &rng) { isWrongAboutUs = true }
         seedAnswered(sequence, envelope.sender, now)
+        // A page that told much tells that there is more to come: after a power cut all gateways arrive within seconds.
+        if members.count - before > before / MembershipLimits.arrivalPart {
+            nextPushPullAt = min(nextPushPullAt, now.advanced(by: spread(settings.arrivalPause, &rng)))
+        }
         if isLast, wantsAnswer {
             sendState(sequence: sequence, wantsAnswer: false, to: envelope.start, at: from, now)
         } else if isWrongAboutUs {
             send(.rumours([ownRecord(now)]), to: envelope.start, at: from, by: .frame)
         }
+    }
+
+    /// Who learns of more than twice as many as it knew has come to them: all these know each other, and need not be
+    /// told again.
+    /// Holds for the pages that follow too.
+    private mutating func isNewcomer(to records: [MemberRecord], _ sequence: UInt64, isLast: Bool) -> Bool {
+        let isNewcomer = sequence == newcomerSequence || records.count > 2 * presentMembers
+        newcomerSequence = isNewcomer && !isLast ? sequence : nil
+        return isNewcomer
     }
 
     /// All that we know, ourselves first, in pages of at most a frame.

@@ -62,6 +62,8 @@ package struct Membership: Sendable {
     var lastGossipAt: MonotonicInstant?
     var nextPushPullAt = MonotonicInstant.never
     var pushPullWith: PeerAddress?
+    /// Of a state whose first page made us a newcomer, until its last page.
+    var newcomerSequence: UInt64?
     var lastIntroductionAt: MonotonicInstant?
 
     // Joining and leaving.

@@ -35,6 +35,9 @@ package struct MembershipSettings: Hashable, Sendable {
     /// does, so that the cost
     /// stays level as the state grows.
     package var pushPullInterval: Duration = .seconds(30)
+    /// The next push-pull after one that more than doubled what was known: after a power cut all gateways arrive
+    /// within seconds.
+    package var arrivalPause: Duration = .seconds(3)
     /// One dead member is pinged this often, so that a partition that ends heals without any seed.
     package var deadProbeInterval: Duration = .seconds(5)
     /// Every so many of those go by stream instead, for networks that pass nothing else.
@@ -83,6 +86,8 @@ package enum MembershipLimits {
     static let seedsPerAttempt = 3
     /// Pings under way for others; more requests are passed over, as from a helper that is not there.
     static let relays = 64
+    /// More strangers in one page than this part of the known ones are many.
+    static let arrivalPart = 16
     /// Challenges open at once; further newcomers are challenged when they speak again.
     static let challenges = 16
     /// Starts that were judged lately, and answered nonces.
