@@ -21,27 +21,62 @@ extension StateStore {
     /// |---|---|---|
     /// | no | within what we know | its entries above our version are taken |
     /// | yes | within what we know to be collected | and what it does not list of what we have is dead |
-    /// | yes, shared stream | within what we know | as in the first row; another section will list the rest |
-    /// | yes, single writer, beyond our version | anywhere later | removals are lost to us: refused as a gap |
-    mutating func merge(_ section: StateSection, into index: Int, isOurs: Bool, now: MonotonicInstant) -> Merge {
+    /// | yes, and beyond our version | later | removals are lost to us: refused as a gap |
+    /// | | beyond what we know | refused as a gap |
+    mutating func merge(_ section: StateSection, into index: Int, now: MonotonicInstant) -> Merge {
         var merge = Merge()
         let (version, collected) = (writers[index].version, writers[index].collected)
         let lists = section.collected > collected && section.from <= collected
-        let isReset = section.collected > version && !section.writer.isShared
-        guard section.from <= version, lists || !isReset else {
+        guard section.from <= version, lists || section.collected <= version || section.writer.isShared else {
             merge.isGap = true
             return merge
         }
         if lists { strike(section, index, &merge) }
-        if !isOurs { add(section, index, now, &merge) }
+        add(section, index, now, &merge)
         if lists {
             let clean = min(section.through, section.collected, writers[index].version)
-            if clean > collected {
-                update(index) { $0.collected = max($0.collected, clean) }
-                merge.isNews = true
-            }
+            note(index) { $0.collected = max($0.collected, clean) }
         }
         return merge
+    }
+
+    /// Takes out what another member, that knows a shared stream up to `through`, knows to be dead: what it does not name.
+    mutating func strike(_ listing: StateListing, _ index: Int) -> [Place] {
+        var changes: [Place] = []
+        let record = writers[index]
+        var listed = 0
+        var slot = record.slot(above: listing.from)
+        while slot < record.log.count, record.log[slot].version <= listing.through {
+            let (version, place) = record.log[slot]
+            slot += 1
+            while listed < listing.versions.count, listing.versions[listed] < version { listed += 1 }
+            if listed < listing.versions.count, listing.versions[listed] == version { continue }
+            guard let at = locate(place, record.id, version), !tables[at.table].rows[at.row].cells[at.cell].isDead
+            else { continue }
+            changes.append(place)
+            discard(at, of: index)
+        }
+        return changes
+    }
+
+    /// The entries of a shared stream that stand, in parts of which each fits `room` bytes.
+    func listings(_ index: Int, room: Int) -> [StateListing] {
+        let record = writers[index]
+        let most = max(1, (room - GossipWire.sectionHeaderBytes) / 9)
+        var listings: [StateListing] = []
+        var versions: [UInt64] = []
+        var from: UInt64 = 0
+        for (version, place) in record.log {
+            guard let at = locate(place, record.id, version), !tables[at.table].rows[at.row].cells[at.cell].isDead
+            else { continue }
+            versions.append(version)
+            guard versions.count == most else { continue }
+            listings.append(StateListing(writer: record.id, from: from, through: version, versions: versions))
+            from = version
+            versions = []
+        }
+        listings.append(StateListing(writer: record.id, from: from, through: record.version, versions: versions))
+        return listings
     }
 
     /// Takes out what the section's range would hold if it were alive.

@@ -18,8 +18,12 @@ struct WriterRecord: Sendable {
     var version: UInt64 = 0
     /// A member had the stream up to here when it sent us a part: up to here superseded entries may still be missing.
     var goal: UInt64 = 0
-    /// Dead entries up to here may have been collected: who knows less than that cannot be told of them by a delta.
+    /// Single-writer streams: removals up to here may have been collected, so that who knows less than that cannot be told of
+    /// them by a delta.
     var collected: UInt64 = 0
+    /// Shared streams: a sum over the versions of entries that stand. What ended an entry may have been another stream's write
+    /// that was collected since, so versions alone do not say who knows of its end.
+    var alive: UInt64 = 0
     /// Ascending; those whose entry has since moved on or gone are stale.
     var log: [(version: UInt64, place: Place)] = []
     /// Entries of this stream in tables.
@@ -38,7 +42,7 @@ struct WriterRecord: Sendable {
 
     /// What root and buckets sum up. A single-writer stream's collections are no news: who knows its removals collects
     /// them itself.
-    var digest: UInt64 { mix(tag, mix(version, id.isShared ? collected : 0)) }
+    var digest: UInt64 { mix(tag, mix(version, alive)) }
 
     var bucket: Int { Int(tag >> 59) }
 
@@ -58,5 +62,12 @@ struct WriterRecord: Sendable {
 struct Known: Hashable, Sendable {
     let writer: WriterID
     var version: UInt64
-    var collected: UInt64
+    /// Of a single-writer stream.
+    var collected: UInt64 = 0
+    /// Of a shared stream.
+    var alive: UInt64 = 0
+}
+
+extension WriterRecord {
+    var line: Known { Known(writer: id, version: version, collected: collected, alive: alive) }
 }
