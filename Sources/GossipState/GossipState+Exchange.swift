@@ -107,9 +107,10 @@ extension GossipState {
         for line in lines {
             guard let index = admit(line.writer, now, &directives) else { continue }
             let record = store.writers[index]
-            let isOther = record.version == line.version && record.alive != line.alive
-            if isOther { list(index, to: node, &directives) }
-            if isOther || record.id != own && record.version < line.version { wants.append(record.line) }
+            if store.lacksEnds(index, line) { list(index, to: node, &directives) }
+            if record.id == own { continue }
+            let isOther = line.version == record.version && line.alive != record.alive
+            if isOther || record.version < line.version { wants.append(record.line) }
         }
         let needs = needs(of: lines, tags)
         if wants.isEmpty { peers[peer].inFlightUntil = nil }
@@ -117,12 +118,11 @@ extension GossipState {
         for part in parts(wants) { directives.append(.datagram(GossipWire.encode(.wants(life, part)), to: node)) }
     }
 
-    /// Says which entries of a shared stream stand.
+    /// Says which entries of a stream stand.
     private func list(_ index: Int, to node: NodeID, _ directives: inout [GossipDirective]) {
-        let room = GossipLimits.datagramBytes - GossipWire.messageHeaderBytes
-        let parts = store.listings(index, room: room)
-        if parts.count <= settings.deltaDatagrams {
-            for part in parts { directives.append(.datagram(GossipWire.encode(.alive(life, [part])), to: node)) }
+        let parts = store.listings(index, room: GossipLimits.datagramBytes - GossipWire.messageHeaderBytes)
+        if parts.count == 1 {
+            directives.append(.datagram(GossipWire.encode(.alive(life, parts)), to: node))
             return
         }
         for part in store.listings(index, room: GossipLimits.frameBytes - GossipWire.messageHeaderBytes) {
@@ -139,7 +139,7 @@ extension GossipState {
             let record = store.writers[index]
             while next < lines.count, lines[next].writer.tag < record.tag { next += 1 }
             let line = lines[next...].prefix { $0.writer.tag == record.tag }.first { $0.writer == record.id }
-            if let need = store.need(index, version: line?.version ?? 0, collected: line?.collected ?? 0) {
+            if let need = store.need(index, version: line?.version ?? 0) {
                 needs.append(need)
             } else if line == nil, record.version == 0 {
                 needs.append(StateStore.Need(index: index, from: 0, upTo: 0))
@@ -154,11 +154,8 @@ extension GossipState {
         for line in lines {
             let (index, isThere) = store.find(line.writer)
             guard isThere else { continue }
-            if let need = store.need(index, version: line.version, collected: line.collected) {
-                needs.append(need)
-            } else if store.writers[index].version == line.version, store.writers[index].alive != line.alive {
-                list(index, to: peers[peer].node, &directives)
-            }
+            if store.lacksEnds(index, line) { list(index, to: peers[peer].node, &directives) }
+            if let need = store.need(index, version: line.version) { needs.append(need) }
         }
         send(needs, .answers, to: peers[peer].node, &directives)
     }

@@ -20,7 +20,7 @@ extension GossipState {
             guard isThere else { continue }
             let base = isWaiting ? max(acknowledged, pushed) : acknowledged
             guard base < store.writers[index].version else { continue }
-            if let need = store.need(index, version: base, collected: 0) { needs.append(need) }
+            if let need = store.need(index, version: base) { needs.append(need) }
         }
         guard !needs.isEmpty else { return }
         let isRepeated = !isWaiting && peers[peer].pushedOwn > peers[peer].own

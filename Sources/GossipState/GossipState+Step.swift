@@ -121,11 +121,11 @@ extension GossipState {
         if flags.contains(.hasMore) { exchange(with: peer, now, &directives) }
     }
 
-    /// Those of this process' own writes, too, that others have removed and forgotten while it was away.
+    /// Shared writes of this process, too, that others have removed and forgotten while it was away.
     private mutating func take(_ listings: [StateListing], _ directives: inout [GossipDirective]) {
         for listing in listings {
             let (index, isThere) = store.find(listing.writer)
-            guard isThere else { continue }
+            guard isThere, listing.writer != own else { continue }
             for place in store.strike(listing, index) { directives.append(changed(place, listing.writer.node)) }
         }
     }

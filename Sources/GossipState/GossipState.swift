@@ -72,7 +72,7 @@ package struct GossipState: Sendable {
 
     /// A hash of what is known, collections included. Two members that are whole and have equal contexts read the same.
     package var context: UInt64 {
-        store.writers.reduce(0) { $1.version == 0 ? $0 : $0 &+ mix($1.digest, $1.collected) }
+        store.writers.reduce(0) { $1.version == 0 ? $0 : $0 &+ $1.digest }
     }
 
     /// `false` while parts of streams are here whose rest some member is known to have.

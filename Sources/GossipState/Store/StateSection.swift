@@ -26,6 +26,7 @@ struct StateListing: Hashable, Sendable {
     let writer: WriterID
     let from: UInt64
     let through: UInt64
+    let collected: UInt64
     let versions: [UInt64]
 }
 
@@ -37,15 +38,17 @@ extension StateStore {
         let upTo: UInt64
     }
 
-    /// - Parameters:
-    ///   - version: up to where that member knows the stream, 0 where it does not.
-    ///   - collected: up to where it knows what was collected.
-    func need(_ index: Int, version: UInt64, collected: UInt64) -> Need? {
+    /// - Parameter version: up to where that member knows the stream, 0 where it does not.
+    func need(_ index: Int, version: UInt64) -> Need? {
         let record = writers[index]
-        guard version < record.version else { return nil }
-        // Of removals that were collected no delta tells: all that stands is listed anew.
-        let from = record.collected > collected && version < record.collected ? min(collected, version) : version
-        return Need(index: index, from: from, upTo: record.version)
+        return version < record.version ? Need(index: index, from: version, upTo: record.version) : nil
+    }
+
+    /// Whether a member that knows a stream so far holds entries of whose ends no delta tells it.
+    func lacksEnds(_ index: Int, _ line: Known) -> Bool {
+        let record = writers[index]
+        if line.version == record.version { return line.alive != record.alive }
+        return line.version > 0 && line.version < record.collected && line.collected < record.collected
     }
 
     /// About how many bytes it takes; stops counting beyond `limit`.

@@ -163,7 +163,7 @@ struct StateStore: Sendable {
         compact(index)
         if cell.isDead {
             bury(cell, place, now)
-        } else if cell.writer.isShared {
+        } else {
             update(index) { $0.alive &+= mix(cell.version, 0) }
         }
         settle(number, row, at, place, now)
@@ -171,7 +171,7 @@ struct StateStore: Sendable {
 
     /// Takes an entry that stood until now out of its stream's sum.
     private mutating func die(_ cell: StateCell, _ index: Int) {
-        guard !cell.isDead, cell.writer.isShared else { return }
+        guard !cell.isDead else { return }
         update(index) { $0.alive &-= mix(cell.version, 0) }
     }
 

@@ -68,13 +68,9 @@ extension GossipWire {
         while !reader.isAtEnd {
             let writer = try writer(&reader)
             let version = try version(&reader)
-            if writer.isShared {
-                lines.append(Known(writer: writer, version: version, alive: try reader.fixed(UInt64.self)))
-                continue
-            }
             let collected = try Self.version(&reader)
-            guard collected <= version else { throw .invalid("collected") }
-            lines.append(Known(writer: writer, version: version, collected: collected))
+            let alive = try reader.fixed(UInt64.self)
+            lines.append(Known(writer: writer, version: version, collected: collected, alive: alive))
         }
         return lines
     }
@@ -83,7 +79,8 @@ extension GossipWire {
         let writer = try writer(&reader)
         let from = try version(&reader)
         let through = from + (try version(&reader))
-        guard writer.isShared, through <= GossipLimits.version else { throw .invalid("version") }
+        guard through <= GossipLimits.version else { throw .invalid("version") }
+        let collected = try version(&reader)
         let count = try reader.count(limit: GossipLimits.frameBytes, "versions")
         var versions: [UInt64] = []
         var last = from
@@ -93,7 +90,7 @@ extension GossipWire {
             last += step
             versions.append(last)
         }
-        return StateListing(writer: writer, from: from, through: through, versions: versions)
+        return StateListing(writer: writer, from: from, through: through, collected: collected, versions: versions)
     }
 
     private static func section(_ reader: inout ByteReader) throws(FormatError) -> StateSection {
@@ -102,7 +99,7 @@ extension GossipWire {
         let through = from + (try version(&reader))
         let goal = through + (try version(&reader))
         let collected = try version(&reader)
-        guard goal <= GossipLimits.version, collected <= goal else { throw .invalid("version") }
+        guard goal <= GossipLimits.version else { throw .invalid("version") }
         let count = try reader.count(limit: GossipLimits.sectionEntries, "entries")
         var entries: [StateSection.Entry] = []
         var last = from

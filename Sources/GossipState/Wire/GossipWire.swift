@@ -13,7 +13,7 @@ enum GossipMessage: Hashable, Sendable {
     /// `answers`: an exchange's answer. `hasMore`: the sender holds more than it sent. `wantsAck`: say how far you know
     /// the sender's streams.
     case delta(Life, flags: DeltaFlags, [StateSection])
-    /// What the sender knows to stand of shared streams, where it and the receiver know equally many writes but not the same ends.
+    /// What the sender knows to stand of streams of which the receiver has missed ends.
     case alive(Life, [StateListing])
     /// How far the sender knows the receiver's streams: of that life, single-writer and shared.
     case ack(Life, of: Life, own: UInt64, shared: UInt64)
@@ -58,11 +58,8 @@ enum GossipWire {
     static func append(_ known: Known, to bytes: inout [UInt8]) {
         append(known.writer, to: &bytes)
         bytes.append(varint: known.version)
-        if known.writer.isShared {
-            bytes.append(fixed: known.alive)
-        } else {
-            bytes.append(varint: known.collected)
-        }
+        bytes.append(varint: known.collected)
+        bytes.append(fixed: known.alive)
     }
 
     static func append(_ cell: StateCell, at place: Place, after version: UInt64, to bytes: inout [UInt8]) {
@@ -116,6 +113,7 @@ enum GossipWire {
                 append(listing.writer, to: &bytes)
                 bytes.append(varint: listing.from)
                 bytes.append(varint: listing.through - listing.from)
+                bytes.append(varint: listing.collected)
                 bytes.append(varint: UInt64(listing.versions.count))
                 var last = listing.from
                 for version in listing.versions {
@@ -139,9 +137,9 @@ enum GossipWire {
 extension GossipWire {
     /// What a line of a page takes.
     static func size(_ known: Known) -> Int {
-        25 + width(known.writer.life.incarnation.rawValue) + width(known.version)
-            + (known.writer.isShared ? 8 : width(known.collected))
+        33 + width(known.writer.life.incarnation.rawValue) + width(known.version) + width(known.collected)
     }
 
-    private static func width(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
+    /// Bytes of a variable-length integer.
+    static func width(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
 }

@@ -60,7 +60,7 @@ extension GossipState {
     /// The message that tells a member that knows this one's streams up to `version` what was written since.
     func delta(shared version: UInt64) -> [UInt8] {
         let (index, isThere) = store.find(shared)
-        guard isThere, let need = store.need(index, version: version, collected: .max),
+        guard isThere, let need = store.need(index, version: version),
             let section = store.section(need, room: 64 << 10, mayCut: false)
         else { return GossipWire.delta(life, [], sections: []) }
         return GossipWire.delta(life, [], sections: section.bytes)
