@@ -29,6 +29,7 @@ extension GossipState {
         }
         if !writer.isShared {
             lives[writer.node] = writer.life
+            restarted(writer.node, writer.life)
             if !contains(known, writer.node) {
                 let deadline = now.advanced(by: settings.strangerGrace)
                 nextStranger = min(nextStranger ?? deadline, deadline)

@@ -67,6 +67,21 @@ struct ExchangeTests {
         #expect(one.acknowledged(by: empty.node) == 0)
     }
 
+    @Test("that a member restarted is known from others, too")
+    func hearsay() throws {
+        var (one, old, third) = (member(0), member(1), member(2))
+        _ = try one.put([1], for: key, now: at(1))
+        push(&one, to: &old, at(1))
+        #expect(one.acknowledged(by: old.node) == 1)
+        var new = member(1, start: 7, incarnation: 2)
+        _ = try new.put([2], for: key, now: at(2))
+        push(&new, to: &third, at(2))
+        exchange(&old, &one, at(2))
+        exchange(&one, &third, at(30))
+        #expect(one.own(new.node, key) == [2])
+        #expect(one.acknowledged(by: new.node) == 0)
+    }
+
     @Test("a delta that begins beyond what is known is not taken, and the acknowledgement says from where")
     func gap() throws {
         var (one, other) = (member(0), member(1))
