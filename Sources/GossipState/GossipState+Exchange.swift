@@ -65,7 +65,7 @@ extension GossipState {
         let room = GossipLimits.datagramBytes - GossipWire.messageHeaderBytes - 16
         while index < store.writers.count, store.writers[index].tag <= tags.upperBound {
             let record = store.writers[index]
-            let line = Known(writer: record.id, version: record.version, collected: record.collected)
+            let line = record.line
             let bytes = GossipWire.size(line)
             // Writers with one tag stay together, as a page stands for all tags in its range.
             if size + bytes > room, let last = lines.last, last.writer.tag < record.tag {
@@ -102,20 +102,32 @@ extension GossipState {
     ) {
         if peers[peer].inFlightUntil == nil { pace(peer, now) }
         let lines = lines.filter { tags.contains($0.writer.tag) }.sorted { $0.writer.tag < $1.writer.tag }
+        let node = peers[peer].node
         var wants: [Known] = []
         for line in lines {
-            guard let index = admit(line.writer, holdsEntries: line.version > 0, now, &directives) else { continue }
+            guard let index = admit(line.writer, now, &directives) else { continue }
             let record = store.writers[index]
-            let lacksCollection =
-                record.collected < line.collected && (record.id.isShared || record.version < line.collected)
-            if record.id == own || record.version >= line.version && !lacksCollection { continue }
-            wants.append(Known(writer: record.id, version: record.version, collected: record.collected))
+            if store.lacksEnds(index, line) { list(index, to: node, &directives) }
+            if record.id == own { continue }
+            let isOther = line.version == record.version && line.alive != record.alive
+            if isOther || record.version < line.version { wants.append(record.line) }
         }
         let needs = needs(of: lines, tags)
-        let node = peers[peer].node
         if wants.isEmpty { peers[peer].inFlightUntil = nil }
         if wants.isEmpty || !needs.isEmpty { send(needs, .answers, to: node, &directives) }
         for part in parts(wants) { directives.append(.datagram(GossipWire.encode(.wants(life, part)), to: node)) }
+    }
+
+    /// Says which entries of a stream stand.
+    private func list(_ index: Int, to node: NodeID, _ directives: inout [GossipDirective]) {
+        let parts = store.listings(index, room: GossipLimits.datagramBytes - GossipWire.messageHeaderBytes)
+        if parts.count == 1 {
+            directives.append(.datagram(GossipWire.encode(.alive(life, parts)), to: node))
+            return
+        }
+        for part in store.listings(index, room: GossipLimits.frameBytes - GossipWire.messageHeaderBytes) {
+            directives.append(.frame(GossipWire.encode(.alive(life, [part])), to: node))
+        }
     }
 
     /// What a peer lacks that knows just these writers among all with those tags.
@@ -127,7 +139,7 @@ extension GossipState {
             let record = store.writers[index]
             while next < lines.count, lines[next].writer.tag < record.tag { next += 1 }
             let line = lines[next...].prefix { $0.writer.tag == record.tag }.first { $0.writer == record.id }
-            if let need = store.need(index, version: line?.version ?? 0, collected: line?.collected ?? 0) {
+            if let need = store.need(index, version: line?.version ?? 0) {
                 needs.append(need)
             } else if line == nil, record.version == 0 {
                 needs.append(StateStore.Need(index: index, from: 0, upTo: 0))
@@ -141,10 +153,9 @@ extension GossipState {
         var needs: [StateStore.Need] = []
         for line in lines {
             let (index, isThere) = store.find(line.writer)
-            guard isThere, let need = store.need(index, version: line.version, collected: line.collected) else {
-                continue
-            }
-            needs.append(need)
+            guard isThere else { continue }
+            if store.lacksEnds(index, line) { list(index, to: peers[peer].node, &directives) }
+            if let need = store.need(index, version: line.version) { needs.append(need) }
         }
         send(needs, .answers, to: peers[peer].node, &directives)
     }
@@ -181,7 +192,7 @@ extension GossipState {
         }
     }
 
-    /// Messages of at most `most` bytes with all needs, or with one frame of them. `nil` where an entry fits no
+    /// Messages of at most `most` bytes with all needs, or with one frame of them. `nil` where one fits no
     /// datagram.
     private func deltas(_ needs: [StateStore.Need], _ flags: DeltaFlags, most: Int) -> [[UInt8]]? {
         let room = most - GossipWire.messageHeaderBytes
@@ -189,10 +200,10 @@ extension GossipState {
         var sections: [UInt8] = []
         var left = needs[...]
         while let need = left.first {
-            if let (bytes, rest) = store.section(need, room: room - sections.count) {
+            let mayCut = sections.isEmpty && most == GossipLimits.frameBytes
+            if let (bytes, rest) = store.section(need, room: room - sections.count, mayCut: mayCut) {
                 sections += bytes
                 left = left.dropFirst()
-                if let rest { left = [rest] + left }
                 if rest == nil { continue }
             } else if sections.isEmpty {
                 return nil

@@ -6,21 +6,18 @@ import Model
 extension GossipState {
     /// The record of a writer that a peer speaks of. `nil` where its stream is over, or its node forgotten, or there
     /// are too many.
-    ///
-    /// - Parameter holdsEntries: an empty shared stream of a forgotten node is not taken in.
     mutating func admit(
-        _ writer: WriterID, holdsEntries: Bool, _ now: MonotonicInstant, _ directives: inout [GossipDirective]
+        _ writer: WriterID, _ now: MonotonicInstant, _ directives: inout [GossipDirective]
     ) -> Int? {
         let (index, isThere) = store.find(writer)
         if isThere { return index }
-        let isGone = contains(gone, writer.node)
         if writer.isShared {
-            if writer == shared || isGone && !holdsEntries { return nil }
+            if writer == shared { return nil }
         } else if writer.node == node {
             rise(above: writer.life, now)
             return nil
         } else {
-            if isGone { return nil }
+            if contains(gone, writer.node) { return nil }
             if let newest = lives[writer.node] {
                 guard newest < writer.life else { return nil }
                 end(WriterID(node: writer.node, life: newest, isShared: false), &directives)
@@ -32,6 +29,7 @@ extension GossipState {
         }
         if !writer.isShared {
             lives[writer.node] = writer.life
+            restarted(writer.node, writer.life)
             if !contains(known, writer.node) {
                 let deadline = now.advanced(by: settings.strangerGrace)
                 nextStranger = min(nextStranger ?? deadline, deadline)
@@ -102,9 +100,10 @@ extension GossipState {
             gone.insert(node, at: position(gone, node))
             if gone.count > settings.mostPeers { gone.removeFirst() }
         }
-        lives[node] = nil
-        let streams = store.writers.filter { $0.id.node == node && (!$0.id.isShared || $0.live == 0) }
-        for record in streams { end(record.id, &directives) }
+        // Shared streams stay, empty ones too: what they say of collections keeps removed entries from coming back.
+        if let life = lives.removeValue(forKey: node) {
+            end(WriterID(node: node, life: life, isShared: false), &directives)
+        }
         directives.append(.forgotten(node))
     }
 }

@@ -20,10 +20,7 @@ extension GossipState {
             guard isThere else { continue }
             let base = isWaiting ? max(acknowledged, pushed) : acknowledged
             guard base < store.writers[index].version else { continue }
-            // What was collected of a shared stream is told by exchanges; here it would list the whole stream each
-            // time.
-            let collected = writer.isShared && base > 0 ? store.writers[index].collected : 0
-            if let need = store.need(index, version: base, collected: collected) { needs.append(need) }
+            if let need = store.need(index, version: base) { needs.append(need) }
         }
         guard !needs.isEmpty else { return }
         let isRepeated = !isWaiting && peers[peer].pushedOwn > peers[peer].own
@@ -39,10 +36,14 @@ extension GossipState {
         send(needs, .wantsAck, to: node, &directives)
     }
 
+    /// Whether news of others is passed on: among few members its writer reaches everyone itself.
+    var relays: Bool { alive.count > 2 * settings.fanOut + 2 }
+
     /// Has a stream's entries above `version` spread for some rounds.
     mutating func spread(_ index: Int, above version: UInt64, now: MonotonicInstant) {
         guard !alive.isEmpty else { return }
-        let rounds = bits + 1
+        let isOurs = store.writers[index].id.node == node
+        let rounds = isOurs ? bits + 1 : max(1, bits - 2)
         let window = settings.spreadEvery * (2 * rounds)
         let record = store.writers[index]
         let isNew = record.roundsLeft == 0
@@ -78,14 +79,14 @@ extension GossipState {
             guard record.roundsLeft > 0 else { continue }
             var left = record.roundsLeft
             let need = StateStore.Need(index: index, from: record.newsAbove, upTo: record.version)
-            if let (bytes, _) = store.section(need, room: room - sections.count) {
+            if let (bytes, _) = store.section(need, room: room - sections.count, mayCut: false) {
                 sections += bytes
                 left -= 1
                 let isOurs = record.id == own || record.id == shared
                 isOursAlone = isOursAlone && isOurs
                 hasOurs = hasOurs || isOurs
             } else if sections.isEmpty {
-                // An entry that fits no datagram is left to pushes and exchanges.
+                // What fits no datagram is left to pushes and exchanges.
                 left = 0
             }
             store.note(index) { $0.roundsLeft = left }

@@ -62,10 +62,10 @@ extension GossipState {
         }
         switch message {
         case .summary(let life, let buckets):
-            guard let peer = greet(sender, life) else { return }
+            guard let peer = greet(sender, life) else { return remind(sender, &directives) }
             answer(summary: buckets, peer, now, &directives)
         case .page(let life, let tags, let lines):
-            guard let peer = greet(sender, life) else { return }
+            guard let peer = greet(sender, life) else { return remind(sender, &directives) }
             acknowledge(peer, lines)
             answer(page: lines, tags, peer, now, &directives)
         case .wants(let life, let lines):
@@ -73,6 +73,9 @@ extension GossipState {
             acknowledge(peer, lines)
             peers[peer].inFlightUntil = nil
             answer(wants: lines, peer, &directives)
+        case .alive(let life, let listings):
+            guard greet(sender, life) != nil else { return }
+            take(listings, &directives)
         case .delta(let life, let flags, let sections):
             take(sections, flags, life, from: sender, isFrame: isFrame, now, &directives)
         case .ack(let life, let of, let own, let shared):
@@ -83,6 +86,16 @@ extension GossipState {
         }
     }
 
+    /// Tells a node that asks in the name of an earlier life than one that is remembered: if it is no late message, it must rise.
+    private func remind(_ node: NodeID, _ directives: inout [GossipDirective]) {
+        let (peer, isThere) = findPeer(node)
+        guard isThere, let later = peers[peer].life else { return }
+        let record = WriterRecord(
+            id: WriterID(node: node, life: later, isShared: false), now: MonotonicInstant(nanoseconds: 0))
+        let section = GossipWire.sectionHeader(record, from: 0, through: 0, count: 0)
+        directives.append(.datagram(GossipWire.delta(life, [], sections: section), to: node))
+    }
+
     private mutating func take(
         _ sections: [StateSection], _ flags: DeltaFlags, _ life: Life, from sender: NodeID, isFrame: Bool,
         _ now: MonotonicInstant, _ directives: inout [GossipDirective]
@@ -90,9 +103,7 @@ extension GossipState {
         var isNews = false
         var shared: UInt64 = 0
         for section in sections {
-            guard let index = admit(section.writer, holdsEntries: !section.entries.isEmpty, now, &directives) else {
-                continue
-            }
+            guard let index = admit(section.writer, now, &directives) else { continue }
             if merge(section, into: index, isFrame: isFrame, now, &directives) { isNews = true }
             if section.writer.node == sender, section.writer.isShared { shared = store.writers[index].version }
         }
@@ -110,25 +121,34 @@ extension GossipState {
         if flags.contains(.hasMore) { exchange(with: peer, now, &directives) }
     }
 
+    /// Shared writes of this process, too, that others have removed and forgotten while it was away.
+    private mutating func take(_ listings: [StateListing], _ directives: inout [GossipDirective]) {
+        for listing in listings {
+            let (index, isThere) = store.find(listing.writer)
+            guard isThere, listing.writer != own else { continue }
+            for place in store.strike(listing, index) { directives.append(changed(place, listing.writer.node)) }
+        }
+    }
+
     /// Whether it brought something.
     private mutating func merge(
         _ section: StateSection, into index: Int, isFrame: Bool, _ now: MonotonicInstant,
         _ directives: inout [GossipDirective]
     ) -> Bool {
         let before = store.writers[index].version
-        let isOurs = section.writer == own || section.writer == shared
-        let merge = store.merge(section, into: index, isOurs: isOurs, now: now)
+        if section.writer == own || section.writer == shared { return false }
+        let merge = store.merge(section, into: index, now: now)
         if merge.isGap { statistics.gaps += 1 }
         if merge.isRefused { statistics.refused += 1 }
         for place in merge.changes { directives.append(changed(place, section.writer.node)) }
-        guard merge.isNews, !isOurs else { return merge.isNews }
+        guard merge.isNews else { return false }
         let after = store.writers[index].version
         for entry in section.entries where entry.version > before && entry.version <= after {
             statistics.received += 1
             guard let time = store.model(entry.place.space, of: section.writer)?.time(of: entry.body) else { continue }
             if !clock.follow(time, now: now) { statistics.skewed += 1 }
         }
-        if !isFrame, after > before { spread(index, above: before, now: now) }
+        if !isFrame, relays { spread(index, above: before, now: now) }
         return true
     }
 

@@ -33,7 +33,7 @@ package struct GossipState: Sendable {
     var wakeAt: MonotonicInstant?
     package internal(set) var statistics = GossipStatistics()
 
-    /// - Parameter incarnation: of this start: greater than at any earlier start of this node, as membership keeps it on disk.
+    /// - Parameter incarnation: of this start: greater than at any earlier start of this node; kept on disk.
     package init(
         node: NodeID, start: StartID, incarnation: Incarnation, spaces: [SpaceDeclaration],
         settings: GossipSettings = GossipSettings(), now: MonotonicInstant = MonotonicInstant(nanoseconds: 0)
@@ -72,7 +72,7 @@ package struct GossipState: Sendable {
 
     /// A hash of what is known, collections included. Two members that are whole and have equal contexts read the same.
     package var context: UInt64 {
-        store.writers.reduce(0) { $0 &+ mix(mix($1.tag, $1.version), $1.collected) }
+        store.writers.reduce(0) { $1.version == 0 ? $0 : $0 &+ $1.digest }
     }
 
     /// `false` while parts of streams are here whose rest some member is known to have.

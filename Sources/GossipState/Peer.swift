@@ -55,6 +55,14 @@ extension GossipState {
         return index
     }
 
+    /// Takes note of a peer's newer life that another member tells of: what the earlier one acknowledged is lost.
+    mutating func restarted(_ node: NodeID, _ life: Life) {
+        let (index, isThere) = findPeer(node)
+        guard isThere, let last = peers[index].life, last < life else { return }
+        if last.start != life.start { peers[index] = Peer(node: node) }
+        peers[index].life = life
+    }
+
     /// Takes note of what a peer says to know of this process' streams.
     mutating func acknowledge(_ peer: Int, _ known: [Known]) {
         for line in known where line.writer.node == node {

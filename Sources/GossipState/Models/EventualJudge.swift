@@ -6,8 +6,16 @@ package struct EventualJudge: HistoryJudge {
     package init() {}
 
     package func faults(in history: StateHistory) -> [String] {
-        disagreements(history.readings) { $0.context } + disagreements(history.final) { _ in 0 }
-            + (history.readings + history.final).compactMap { unwritten($0, history) }
+        let written = Set(history.changes.map { Written(name: $0.name, element: $0.element, change: $0.change) })
+        let counted = Set(history.changes.map(\.name))
+        return disagreements(history.readings) { $0.context } + disagreements(history.final) { _ in 0 }
+            + (history.readings + history.final).compactMap { unexplained($0, written, counted) }
+    }
+
+    private struct Written: Hashable {
+        let name: StateName
+        let element: [UInt8]
+        let change: StateChange
     }
 
     private func disagreements(
@@ -33,18 +41,18 @@ package struct EventualJudge: HistoryJudge {
         return faults
     }
 
-    private func unwritten(_ reading: StateHistory.Reading, _ history: StateHistory) -> String? {
-        let changes = history.changes.filter { $0.name == reading.name }
+    private func unexplained(
+        _ reading: StateHistory.Reading, _ written: Set<Written>, _ counted: Set<StateName>
+    ) -> String? {
+        let name = reading.name
         let isExplained =
             switch reading.value {
             case nil: true
-            case .bytes(let value): changes.contains { $0.change == .put(value) }
+            case .bytes(let value): written.contains(Written(name: name, element: [], change: .put(value)))
             case .elements(let elements):
-                elements.allSatisfy { element in
-                    changes.contains { $0.element == element && $0.change == .insert }
-                }
-            case .count: !changes.isEmpty
+                elements.allSatisfy { written.contains(Written(name: name, element: $0, change: .insert)) }
+            case .count: counted.contains(name)
             }
-        return isExplained ? nil : "\(reading.replica) reads \(reading.name), which nobody wrote"
+        return isExplained ? nil : "\(reading.replica) reads \(name), which nobody wrote"
     }
 }

@@ -8,7 +8,7 @@ struct StateSection: Hashable, Sendable {
     let through: UInt64
     /// How far the sender knows the stream.
     let goal: UInt64
-    /// Up to where the sender may have collected dead entries.
+    /// Up to where the sender may have collected removals of a single-writer stream.
     let collected: UInt64
     /// Ascending by version.
     let entries: [Entry]
@@ -21,6 +21,15 @@ struct StateSection: Hashable, Sendable {
     }
 }
 
+/// All entries that stand of the versions above `from` up to `through` of a shared stream, by version, ascending.
+struct StateListing: Hashable, Sendable {
+    let writer: WriterID
+    let from: UInt64
+    let through: UInt64
+    let collected: UInt64
+    let versions: [UInt64]
+}
+
 extension StateStore {
     /// What a member that knows a stream so far lacks of it.
     struct Need: Hashable, Sendable {
@@ -29,16 +38,17 @@ extension StateStore {
         let upTo: UInt64
     }
 
-    /// - Parameters:
-    ///   - version: up to where that member knows the stream, 0 where it does not.
-    ///   - collected: up to where it knows what was collected.
-    func need(_ index: Int, version: UInt64, collected: UInt64) -> Need? {
+    /// - Parameter version: up to where that member knows the stream, 0 where it does not.
+    func need(_ index: Int, version: UInt64) -> Need? {
         let record = writers[index]
-        if record.collected > collected, record.id.isShared || version < record.collected {
-            let from = min(collected, version)
-            return Need(index: index, from: from, upTo: version < record.version ? record.version : record.collected)
-        }
         return version < record.version ? Need(index: index, from: version, upTo: record.version) : nil
+    }
+
+    /// Whether a member that knows a stream so far holds entries of whose ends no delta tells it.
+    func lacksEnds(_ index: Int, _ line: Known) -> Bool {
+        let record = writers[index]
+        if line.version == record.version { return line.alive != record.alive }
+        return line.version > 0 && line.version < record.collected && line.collected < record.collected
     }
 
     /// About how many bytes it takes; stops counting beyond `limit`.
@@ -57,10 +67,16 @@ extension StateStore {
         return cost
     }
 
-    /// As much of the need as fits in `room`, and what is left of it. `nil` where not even the next entry fits.
-    func section(_ need: Need, room: Int) -> (bytes: [UInt8], rest: Need?)? {
+    /// The need as a section, and what is left of it. `nil` where it does not fit in `room`.
+    ///
+    /// A part of a stream lacks what later writes superseded; were its writer then lost with those, members that know equally
+    /// much would differ for good. So only what outgrows a frame is cut.
+    ///
+    /// - Parameter mayCut: cuts it to the room; `nil` then where not even the next entry fits.
+    func section(_ need: Need, room: Int, mayCut: Bool) -> (bytes: [UInt8], rest: Need?)? {
         let record = writers[need.index]
         let header = GossipWire.sectionHeaderBytes
+        guard header <= room else { return nil }
         var entries: [UInt8] = []
         var count = 0
         var through = need.from
@@ -81,7 +97,7 @@ extension StateStore {
             count += 1
             through = version
         }
-        if isCut, count == 0 { return nil }
+        if isCut, count == 0 || !mayCut { return nil }
         if !isCut { through = need.upTo }
         var bytes = GossipWire.sectionHeader(record, from: need.from, through: through, count: count)
         bytes += entries

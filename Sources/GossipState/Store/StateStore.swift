@@ -151,6 +151,7 @@ struct StateStore: Sendable {
         let (at, isHere) = tables[number].rows[row].find(cell.writer)
         if isHere {
             bytes -= Self.size(place, tables[number].rows[row].cells[at].body.count)
+            die(tables[number].rows[row].cells[at], index)
             tables[number].rows[row].cells[at] = cell
         } else {
             tables[number].rows[row].cells.insert(cell, at: at)
@@ -160,8 +161,27 @@ struct StateStore: Sendable {
         bytes += Self.size(place, cell.body.count)
         writers[index].log.append((cell.version, place))
         compact(index)
-        if cell.isDead { bury(cell, place, now) }
+        if cell.isDead {
+            bury(cell, place, now)
+        } else {
+            update(index) { $0.alive &+= mix(cell.version, 0) }
+        }
         settle(number, row, at, place, now)
+    }
+
+    /// Takes an entry that stood until now out of its stream's sum.
+    private mutating func die(_ cell: StateCell, _ index: Int) {
+        guard !cell.isDead else { return }
+        update(index) { $0.alive &-= mix(cell.version, 0) }
+    }
+
+    /// Marks an entry dead.
+    private mutating func end(_ table: Int, _ row: Int, _ cell: Int, _ place: Place, _ now: MonotonicInstant) {
+        let gone = tables[table].rows[row].cells[cell]
+        let (index, isThere) = find(gone.writer)
+        if isThere { die(gone, index) }
+        tables[table].rows[row].cells[cell].isDead = true
+        bury(gone, place, now)
     }
 
     /// Finds out which entries of a row the new one ends, and whether one of them ends it.
@@ -175,13 +195,11 @@ struct StateStore: Sendable {
         for index in 0..<count where index != new {
             let other = tables[table].rows[row].cells[index]
             if !other.isDead, model.supersedes(cell, other) {
-                tables[table].rows[row].cells[index].isDead = true
-                bury(other, place, now)
+                end(table, row, index, place, now)
             }
             if !isDead, model.supersedes(other, cell) {
                 isDead = true
-                tables[table].rows[row].cells[new].isDead = true
-                bury(cell, place, now)
+                end(table, row, new, place, now)
             }
         }
     }
@@ -190,7 +208,7 @@ struct StateStore: Sendable {
         dead.append((now, cell.writer, cell.version, place))
         guard dead.count >= sweepAt else { return }
         // Dead entries that their writers have since written over: without this a busy key would fill the queue.
-        dead = dead[firstDead...].filter { $0.version == cell.version || locate($0.place, $0.writer, $0.version) != nil }
+        dead = dead[firstDead...].filter { locate($0.place, $0.writer, $0.version) != nil }
         firstDead = 0
         sweepAt = max(64, 2 * dead.count)
     }
@@ -200,6 +218,7 @@ struct StateStore: Sendable {
         let row = tables[at.table].rows[at.row]
         let space = UInt8(truncatingIfNeeded: at.table)
         bytes -= Self.size(row.key.count + row.element.count, row.cells[at.cell].body.count)
+        die(row.cells[at.cell], index)
         writers[index].live -= 1
         writers[index].counts[space, default: 1] -= 1
         if row.cells.count == 1 {
@@ -254,7 +273,7 @@ struct StateStore: Sendable {
         let (index, isThere) = find(cell.writer)
         guard isThere, let at = locate(place, cell.writer, cell.version) else { return }
         discard(at, of: index)
-        update(index) { $0.collected = max($0.collected, cell.version) }
+        if !cell.writer.isShared { note(index) { $0.collected = max($0.collected, cell.version) } }
     }
 
     private func isKnown(_ dot: Dot) -> Bool {

@@ -18,8 +18,12 @@ struct WriterRecord: Sendable {
     var version: UInt64 = 0
     /// A member had the stream up to here when it sent us a part: up to here superseded entries may still be missing.
     var goal: UInt64 = 0
-    /// Dead entries up to here may have been collected: who knows less than that cannot be told of them by a delta.
+    /// Single-writer streams: removals up to here were collected by some member. Who holds entries of before that and knows less
+    /// is not told of their ends by a delta, and first needs a listing of what stands.
     var collected: UInt64 = 0
+    /// A sum over the versions of entries that stand: where it differs at equal versions, an end was missed, as that of a shared
+    /// entry by another stream's write that was collected since.
+    var alive: UInt64 = 0
     /// Ascending; those whose entry has since moved on or gone are stale.
     var log: [(version: UInt64, place: Place)] = []
     /// Entries of this stream in tables.
@@ -36,9 +40,8 @@ struct WriterRecord: Sendable {
         heardAt = now
     }
 
-    /// What root and buckets sum up. A single-writer stream's collections are no news: who knows its removals collects
-    /// them itself.
-    var digest: UInt64 { mix(tag, mix(version, id.isShared ? collected : 0)) }
+    /// What root and buckets sum up.
+    var digest: UInt64 { mix(tag, mix(version, alive)) }
 
     var bucket: Int { Int(tag >> 59) }
 
@@ -58,5 +61,10 @@ struct WriterRecord: Sendable {
 struct Known: Hashable, Sendable {
     let writer: WriterID
     var version: UInt64
-    var collected: UInt64
+    var collected: UInt64 = 0
+    var alive: UInt64 = 0
+}
+
+extension WriterRecord {
+    var line: Known { Known(writer: id, version: version, collected: collected, alive: alive) }
 }

@@ -31,6 +31,11 @@ extension GossipWire {
                 sections.append(try section(&reader))
             }
             return .delta(life, flags: flags, sections)
+        case .alive:
+            let life = try life(&reader)
+            var listings: [StateListing] = []
+            while !reader.isAtEnd { listings.append(try listing(&reader)) }
+            return .alive(life, listings)
         case .ack:
             let (life, of) = (try life(&reader), try life(&reader))
             let (own, shared) = (try version(&reader), try version(&reader))
@@ -64,10 +69,28 @@ extension GossipWire {
             let writer = try writer(&reader)
             let version = try version(&reader)
             let collected = try Self.version(&reader)
-            guard collected <= version else { throw .invalid("collected") }
-            lines.append(Known(writer: writer, version: version, collected: collected))
+            let alive = try reader.fixed(UInt64.self)
+            lines.append(Known(writer: writer, version: version, collected: collected, alive: alive))
         }
         return lines
+    }
+
+    private static func listing(_ reader: inout ByteReader) throws(FormatError) -> StateListing {
+        let writer = try writer(&reader)
+        let from = try version(&reader)
+        let through = from + (try version(&reader))
+        guard through <= GossipLimits.version else { throw .invalid("version") }
+        let collected = try version(&reader)
+        let count = try reader.count(limit: GossipLimits.frameBytes, "versions")
+        var versions: [UInt64] = []
+        var last = from
+        for _ in 0..<count {
+            let step = try version(&reader)
+            guard step > 0, step <= through - last else { throw .invalid("version") }
+            last += step
+            versions.append(last)
+        }
+        return StateListing(writer: writer, from: from, through: through, collected: collected, versions: versions)
     }
 
     private static func section(_ reader: inout ByteReader) throws(FormatError) -> StateSection {
@@ -76,7 +99,7 @@ extension GossipWire {
         let through = from + (try version(&reader))
         let goal = through + (try version(&reader))
         let collected = try version(&reader)
-        guard goal <= GossipLimits.version, collected <= goal else { throw .invalid("version") }
+        guard goal <= GossipLimits.version else { throw .invalid("version") }
         let count = try reader.count(limit: GossipLimits.sectionEntries, "entries")
         var entries: [StateSection.Entry] = []
         var last = from

@@ -13,6 +13,8 @@ enum GossipMessage: Hashable, Sendable {
     /// `answers`: an exchange's answer. `hasMore`: the sender holds more than it sent. `wantsAck`: say how far you know
     /// the sender's streams.
     case delta(Life, flags: DeltaFlags, [StateSection])
+    /// What the sender knows to stand of streams of which the receiver has missed ends.
+    case alive(Life, [StateListing])
     /// How far the sender knows the receiver's streams: of that life, single-writer and shared.
     case ack(Life, of: Life, own: UInt64, shared: UInt64)
 }
@@ -31,6 +33,7 @@ enum GossipWire {
         case wants = 0x13
         case delta = 0x14
         case ack = 0x15
+        case alive = 0x16
     }
 
     /// A bound: kind, flags, life.
@@ -56,6 +59,7 @@ enum GossipWire {
         append(known.writer, to: &bytes)
         bytes.append(varint: known.version)
         bytes.append(varint: known.collected)
+        bytes.append(fixed: known.alive)
     }
 
     static func append(_ cell: StateCell, at place: Place, after version: UInt64, to bytes: inout [UInt8]) {
@@ -102,6 +106,21 @@ enum GossipWire {
             bytes.append(Kind.wants.rawValue)
             append(life, to: &bytes)
             for line in lines { append(line, to: &bytes) }
+        case .alive(let life, let listings):
+            bytes.append(Kind.alive.rawValue)
+            append(life, to: &bytes)
+            for listing in listings {
+                append(listing.writer, to: &bytes)
+                bytes.append(varint: listing.from)
+                bytes.append(varint: listing.through - listing.from)
+                bytes.append(varint: listing.collected)
+                bytes.append(varint: UInt64(listing.versions.count))
+                var last = listing.from
+                for version in listing.versions {
+                    bytes.append(varint: version - last)
+                    last = version
+                }
+            }
         case .delta(let life, let flags, _):
             return delta(life, flags, sections: [])
         case .ack(let life, let of, let own, let shared):
@@ -118,8 +137,9 @@ enum GossipWire {
 extension GossipWire {
     /// What a line of a page takes.
     static func size(_ known: Known) -> Int {
-        25 + width(known.writer.life.incarnation.rawValue) + width(known.version) + width(known.collected)
+        33 + width(known.writer.life.incarnation.rawValue) + width(known.version) + width(known.collected)
     }
 
-    private static func width(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
+    /// Bytes of a variable-length integer.
+    static func width(_ value: UInt64) -> Int { max(1, (70 - value.leadingZeroBitCount) / 7) }
 }
