@@ -87,9 +87,10 @@ extension UploadMachine {
 
     /// Books what is known of a job that ends; the rest is pending again.
     mutating func settle(_ job: UploadJob, _ out: inout [UploadDirective]) {
-        if job.accepted.isEmpty { gates[job.log]?.allowance? += 1 }
         var changed = false
         for range in job.accepted where settle(job.log, range, as: .uploaded, &out) { changed = true }
+        // Nobody is told of what a peer's delivery has overtaken, so nobody else would give it back.
+        if !changed { gates[job.log]?.allowance? += 1 }
         for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
             let range = refused.offset..<refused.offset.advanced(by: 1)
             guard settle(job.log, range, as: .refused, &out) else { continue }

@@ -43,13 +43,15 @@ extension UploadMachine {
         using rng: inout some RandomNumberGenerator, _ out: inout [UploadDirective]
     ) {
         guard let epoch = job.current?.epoch else { return }
-        if outcome != .accepted { gates[job.log]?.allowance? += 1 }
+        var isTold = false
+        defer { if !isTold { gates[job.log]?.allowance? += 1 } }
         switch outcome {
         case .accepted:
             if breaker.accepted(epoch: epoch) { out.append(.recovered("the sink accepts again")) }
             if logs[job.log] == nil {
                 out.append(.settled(SettledRange(log: job.log, range: range, fate: .uploaded, isRelayed: true)))
             } else if settle(job.log, range, as: .uploaded, &out) {
+                isTold = true
                 tellProgress(job.log, &out)
             }
         case .refused: break

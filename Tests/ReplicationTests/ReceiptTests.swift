@@ -174,6 +174,42 @@ import Testing
         #expect(driver.heard() == [.start(sinkS, cast.log)])
     }
 
+    @Test func whoMissedTheReceiptsGetsThemAnew() {
+        var driver = RosterDriver(cast.origin)
+        driver.members([cast.first, cast.second])
+        driver.sinks([cast.origin, cast.first])
+        driver.step(.settled(sinkS, cast.log, holding(0, 10_000), isUploaded: true))
+        driver.step(.holds(cast.log, holding(0, 10_000)))
+        driver.step(.peerHolds(cast.first, cast.log, holding(100, 9000)))
+        driver.step(.uploads(of: cast.first, cast.key, claim(200, isWorking: false)))
+        driver.run(9)
+        #expect(driver.asked.isEmpty)
+        driver.run(2)
+        driver.answerDigests()
+        driver.run(1)
+        #expect(driver.claims.last?.claim.receipts == [receipt(200, 8192)])
+        driver.run(10)
+        driver.answerDigests()
+        driver.run(1)
+        #expect(driver.claims.last?.claim.receipts == [receipt(200, 8192), receipt(8192, 9000)])
+        let count = driver.claims.count
+        driver.run(100)
+        #expect(driver.claims.count == count && driver.asked.isEmpty, "told is told")
+    }
+
+    @Test func onlyTheBestOfThoseWhoKnowVouches() {
+        var driver = holder(holding(0, 512))
+        driver.step(.settled(sinkS, cast.log, holding(0, 512), isUploaded: true))
+        driver.step(.peerHolds(cast.second, cast.log, holding(0, 512)))
+        driver.step(.peerHolds(cast.origin, cast.log, holding(0, 512)))
+        driver.step(.uploads(of: cast.origin, cast.key, claim(512, isWorking: false)))
+        driver.run(30)
+        #expect(driver.asked.isEmpty)
+        driver.members([cast.second], dead: [cast.origin])
+        driver.run(30)
+        #expect(driver.asked.map(\.range) == [span(0, 512)])
+    }
+
     @Test func aForgottenLogLeavesNothingBehind() {
         var driver = holder(holding(0, 512))
         driver.step(.uploads(of: cast.origin, cast.key, claim(512, [receipt(0, 512)])))

@@ -161,6 +161,15 @@ import Testing
         #expect(driver.machine.releasable(logA) == Offset(8))
     }
 
+    @Test func whatADeliveryHasOvertakenUsesNoAllowance() {
+        var driver = MachineDriver { $0.chunksInFlight = 1 }
+        driver.step(.allow(logA, chunks: 1))
+        driver.openOld(logA, 32)
+        driver.step(.delivered(logA, span(0, 8)))
+        driver.settle()
+        #expect(driver.machine.releasable(logA) == Offset(16), "one more was allowed, as nothing of the first is told")
+    }
+
     @Test func aDroppedLogIsForgottenButWhatTheSinkTookIsTold() {
         var driver = relaying([span(0, 24)], end: 24)
         driver.answer(.accepted)

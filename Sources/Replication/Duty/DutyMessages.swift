@@ -74,6 +74,10 @@ package struct DutySettings: Hashable, Sendable {
     package var returnAfter: Duration = .seconds(10)
     /// Where all that is pending here was uploaded by peers that say so, and cannot be proved: time for the proof to turn up.
     package var doubtWait: Duration = .seconds(60)
+    /// A peer that holds what the sink is known to have, and says so long that it does not know that, gets receipts anew …
+    package var vouchAfter: Duration = .seconds(10)
+    /// … so many at a time: each is a long read, and the claim has room for 32.
+    package var vouchedAtOnce = 4
     /// Chunks without a receipt that the next rank has: what a hand-off repeats at most.
     package var chunksUnknown = 4
     package var chunkReadings = Limits.chunkReadings

@@ -23,6 +23,7 @@ extension DutyRoster {
         var next: [MonotonicInstant] = []
         decide(place, now: now, &next, &out)
         allow(place, &out)
+        vouch(place, now: now, &next)
         speak(place, now: now, &next, &out)
         schedule(place, at: next.min())
     }

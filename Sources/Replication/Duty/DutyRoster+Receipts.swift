@@ -92,7 +92,9 @@ extension DutyRoster {
     /// A range of which a digest is needed and can be had, and is not under way.
     private func readable(_ key: UploadKey) -> Range<Offset>? {
         guard let place = places[key], isOfInterest(key.sink) else { return nil }
-        for range in duties[place].own.unsigned where !isReading(key.log, range) { return range }
+        for range in duties[place].own.unsigned + duties[place].own.vouched where !isReading(key.log, range) {
+            return range
+        }
         return provable(place) { !isReading(key.log, $0) }
     }
 

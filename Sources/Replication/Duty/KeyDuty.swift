@@ -54,6 +54,8 @@ struct KeyDuty: Sendable {
     var lastClaim: MonotonicInstant?
     /// When the next claim is due; `nil` where there is nothing to tell.
     var claimDue: MonotonicInstant?
+    /// When peers that lag get receipts anew; `nil` where none lags.
+    var vouchDue: MonotonicInstant?
     /// The allowance that the owner knows; `nil` before it knows one.
     var toldAllowance: Allowance?
     /// An upload was accepted since the allowance was told: it has used it up.

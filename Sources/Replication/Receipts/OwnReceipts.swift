@@ -17,13 +17,13 @@ struct OwnReceipts: Hashable, Sendable {
     private(set) var entries: [Entry] = []
     /// Taken by the sink, digest not known yet; oldest first.
     private(set) var unsigned: [Range<Offset>] = []
+    /// Known to be at the sink, told anew for peers that cannot prove it; digest not known yet.
+    private(set) var vouched: [Range<Offset>] = []
     private var claims: UInt64 = 0
     private var versions: UInt64 = 0
 
     /// Digests that may be missing at a time; more than the chunks that are accepted while one is read.
     static let mostUnsigned = 64
-
-    var isEmpty: Bool { entries.isEmpty && unsigned.isEmpty }
 
     mutating func add(_ range: Range<Offset>) {
         guard !unsigned.contains(range) else { return }
@@ -31,18 +31,28 @@ struct OwnReceipts: Hashable, Sendable {
         if unsigned.count > Self.mostUnsigned { unsigned.removeFirst() }
     }
 
+    mutating func vouch(_ range: Range<Offset>) {
+        if !vouched.contains(range), !unsigned.contains(range) { vouched.append(range) }
+    }
+
     /// The digest of `range` is known, or (`nil`) cannot be. Returns whether there is a new receipt.
     mutating func sign(_ range: Range<Offset>, _ digest: UInt64?) -> Bool {
-        guard let index = unsigned.firstIndex(of: range) else { return false }
-        unsigned.remove(at: index)
+        let isNew = unsigned.contains(range)
+        guard isNew || vouched.contains(range) else { return false }
+        unsigned.removeAll { $0 == range }
+        vouched.removeAll { $0 == range }
         guard let digest else { return false }
-        add(UploadReceipt(range: range, digest: digest))
+        // What is vouched for is no news that a hand-over could miss.
+        let known: UInt64? = isNew ? nil : 0
+        add(Entry(receipt: UploadReceipt(range: range, digest: digest), claim: known, version: known))
         return true
     }
 
-    mutating func add(_ receipt: UploadReceipt) {
-        guard !entries.contains(where: { $0.receipt == receipt }) else { return }
-        entries.append(Entry(receipt: receipt))
+    mutating func add(_ receipt: UploadReceipt) { add(Entry(receipt: receipt)) }
+
+    private mutating func add(_ entry: Entry) {
+        guard !entries.contains(where: { $0.receipt == entry.receipt }) else { return }
+        entries.append(entry)
         if entries.count > UploadClaim.mostReceipts { makeRoom() }
     }
 
@@ -53,12 +63,14 @@ struct OwnReceipts: Hashable, Sendable {
                 one.range.length + entries[next].receipt.range.length <= UInt64(UploadClaim.receiptReadings)
             else { continue }
             let other = entries[next]
+            let (claims, versions) = ([entries[index].claim, other.claim], [entries[index].version, other.version])
             let low = min(one.range.lowerBound, other.receipt.range.lowerBound)
             let high = max(one.range.upperBound, other.receipt.range.upperBound)
             // Known to a peer only where both parts are.
             entries[index] = Entry(
                 receipt: UploadReceipt(range: low..<high, digest: one.digest &+ other.receipt.digest),
-                claim: other.claim, version: other.version)
+                claim: claims.contains(nil) ? nil : claims.compactMap(\.self).max(),
+                version: versions.contains(nil) ? nil : versions.compactMap(\.self).max())
             entries.remove(at: next)
             return
         }
