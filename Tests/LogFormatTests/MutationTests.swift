@@ -105,16 +105,14 @@ struct MutationTests {
             let payload = block.count - BlockHeader.bytes
             block += [UInt8](repeating: 0, count: Geometry.unit - block.count)
             var end = Golden.bytes(of: Golden.footerEnd)
-            for index in 0..<8 {
-                end[BlockHeader.bytes + 8 + index] = UInt8(truncatingIfNeeded: payload >> (8 * index))
-            }
+            let length = BlockHeader.bytes + 8
+            for index in 0..<8 { end[length + index] = UInt8(truncatingIfNeeded: payload >> (8 * index)) }
             // Which block comes before shows in the chain.
             for index in 0..<4 { end[12 + index] = block[4 + index] }
             seal(&end)
             end += [UInt8](repeating: 0, count: Geometry.unit - end.count)
-            guard let footer = Footer.read(block + end, store: store, generation: 9, geometry: geometry) else {
-                continue
-            }
+            guard let footer = Footer.read(block + end, store: store, generation: 9, geometry: geometry)
+            else { continue }
             found += 1
             for entry in footer.blocks { #expect(entry.unit + entry.units <= geometry.segmentUnits) }
         }

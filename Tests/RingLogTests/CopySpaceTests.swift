@@ -15,7 +15,8 @@ struct CopySpaceTests {
         for _ in 0..<rounds {
             rig.uptime += 1_000_000
             if own > 0 {
-                try rig.append((0..<own).map { reading("d\($0)", .number(Double(rig.uptime % 977) / 7), at: rig.uptime) })
+                let value = Double(rig.uptime % 977) / 7
+                try rig.append((0..<own).map { reading("d\($0)", .number(value), at: rig.uptime) })
             }
             let next = UInt64(rig.offered[peerLog]?.count ?? 0)
             do {
@@ -31,11 +32,11 @@ struct CopySpaceTests {
 
     @Test
     func `copies are refused where there is no room and they have their share, and own readings keep theirs`() throws {
-        let rig = try Rig(segments: 16)
-        #expect(try fill(rig, rounds: 700, own: 12, copies: 60) > 50)
+        let rig = try Rig(segments: 12)
+        #expect(try fill(rig, rounds: 400, own: 4, copies: 20) > 50)
         let statistics = rig.ring.statistics
         let part = Double(statistics.copiesHeld) / Double(statistics.readingsHeld)
-        // Without a share they would have 60 of 72.
+        // Without a share they would have 20 of 24.
         #expect(part > 0.3 && part < 0.65, "\(part)")
         #expect(statistics.evictedCopies > 0)
         rig.check()
@@ -68,7 +69,7 @@ struct CopySpaceTests {
     func `copies below their share are as old as they are: the oldest goes`() throws {
         let rig = try Rig(segments: 16)
         try fill(rig, rounds: 20, own: 0, copies: 60)
-        try fill(rig, rounds: 700, own: 60, copies: 0)
+        try fill(rig, rounds: 300, own: 5, copies: 0)
         #expect(rig.ring.statistics.copiesHeld == 0 && rig.ring.statistics.evictedPending > 0)
         let copy = try #require(rig.ring.copiedLog(peerLog.log))
         #expect(copy.lost == [Gap(log: peerLog.log, range: offsets(0..<1200), reason: .evicted)])
@@ -92,7 +93,7 @@ struct CopySpaceTests {
     func `copies that are released go first, silently`() throws {
         let rig = try Rig(segments: 16)
         for _ in 0..<40 {
-            try fill(rig, rounds: 10, own: 2, copies: 60)
+            try fill(rig, rounds: 10, own: 2, copies: 10)
             rig.ring.setReleased(peerLog.log, upTo: Offset(UInt64(rig.offered[peerLog]?.count ?? 0)))
             if let log = rig.ring.currentLog { rig.release(log, upTo: rig.acknowledged[log] ?? 0) }
         }
@@ -103,10 +104,11 @@ struct CopySpaceTests {
     }
 
     @Test
-    func `what was lost and came back is lost no more, whatever older records say, through restarts and merges`() throws {
+    func `what was lost and came back is lost no more, whatever older records say, through restarts and merges`() throws
+    {
         let rig = try Rig(segments: 12)
         try fill(rig, rounds: 10, own: 0, copies: 60)
-        try fill(rig, rounds: 500, own: 60, copies: 0)
+        try fill(rig, rounds: 250, own: 5, copies: 0)
         let lost = offsets(0..<600)
         #expect(rig.ring.copiedLog(peerLog.log)?.lost.map(\.range) == [lost])
         rig.release(try #require(rig.ring.currentLog), upTo: rig.acknowledged.values.reduce(0, max))
@@ -159,14 +161,14 @@ struct CopySpaceTests {
         rig.commitAll()
         #expect(rig.ring.copies.count == 90)
         for number in UInt64(0)..<90 { rig.ring.setReleased(LogID(number + 1), upTo: Offset(1)) }
-        try fill(rig, rounds: 500, own: 60, copies: 0)
+        try fill(rig, rounds: 250, own: 5, copies: 0)
         let kept = rig.ring.copies.map(\.log)
         #expect(kept.count == RingLog.finishedCopiesKept && kept == (27...90).map { LogID($0) })
         #expect(rig.ring.logs.count == 1)
     }
 
     @Test
-    func `a log whose every record is damaged is nobody's, is kept and read, and gets its name from the next peer`() throws {
+    func `a log whose every record is damaged is nobody's, is kept and read, and is named by the next peer`() throws {
         let rig = try Rig(segments: 12)
         try fill(rig, rounds: 60, own: 3, copies: 40, maintain: true)
         let own = try #require(rig.ring.currentLog)
@@ -185,7 +187,8 @@ struct CopySpaceTests {
         // The headers still say which logs were minted here.
         #expect(rig.ring.logs.map(\.log) == [own])
         let first = try #require(copy.ranges.first)
-        #expect(try rig.ring.store(peerLog, first: first.lowerBound, readings: [peerReading(peerLog, 0)], anchors: []) == [])
+        let again = [peerReading(peerLog, first.lowerBound.rawValue)]
+        #expect(try rig.ring.store(peerLog, first: first.lowerBound, readings: again, anchors: []) == [])
         #expect(rig.ring.copiedLog(peerLog.log)?.name == peerLog)
         rig.commitAll()
         try rig.cutPower { _ in false }
@@ -212,9 +215,9 @@ struct CopySpaceTests {
     func `an older program refuses a ring as soon as a segment was opened for copies, and not before`() throws {
         let rig = try Rig()
         func versions() throws -> Set<UInt8> {
-            Set(try rig.ring.segments.indices.map {
-                try rig.disk.read(at: $0 * rig.options.geometry.segmentBytes + 12, count: 1)[0]
-            }).subtracting([0])
+            let bytes = rig.options.geometry.segmentBytes
+            let all = try rig.ring.segments.indices.map { try rig.disk.read(at: $0 * bytes + 12, count: 1)[0] }
+            return Set(all).subtracting([0])
         }
         try fill(rig, rounds: 40, own: 30, copies: 0)
         #expect(try versions() == [1])

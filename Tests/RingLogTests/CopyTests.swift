@@ -9,7 +9,8 @@ import Testing
 /// Logs of other gateways beside the ring's own.
 struct CopyTests {
     @Test
-    func `readings of a peer come in any order, with holes, and are read back bit for bit, after a restart as well`() throws {
+    func `readings of a peer come in any order, with holes, and are read back bit for bit, after a restart too`() throws
+    {
         let rig = try Rig()
         try rig.append([reading("own", .number(1), at: 5)])
         for range: Range<UInt64> in [500..<900, 0..<10, 1000..<1001, 10..<70] { try rig.store(peerLog, range) }
@@ -78,7 +79,9 @@ struct CopyTests {
     @Test
     func `copies that wait take half of the memory at most, and never that of own readings`() throws {
         let rig = try Rig()
-        #expect(throws: RingError.bufferFull) { for part in UInt64(0)..<900 { try rig.store(peerLog, part * 50..<part * 50 + 50) } }
+        #expect(throws: RingError.bufferFull) {
+            for part in UInt64(0)..<900 { try rig.store(peerLog, part * 50..<part * 50 + 50) }
+        }
         let taken = rig.ring.copyQueue.bytes
         #expect(taken > rig.options.pendingBytes / 3 && taken <= rig.options.pendingBytes / 2)
         try rig.append((0..<60).map { reading("d\($0)", .number(2), at: rig.uptime) })

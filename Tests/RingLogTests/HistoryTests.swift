@@ -7,7 +7,8 @@ import Testing
 
 /// Long random lives of small rings beside a plain model.
 struct HistoryTests {
-    @Test(arguments: UInt64(1)...12)
+    // The last three lost what a peer had brought back: the copy that had been given up was found first and hidden with its gap.
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 106, 169, 202] as [UInt64])
     func `what was acknowledged survives any mix of commits, merges, evictions, crashes and failing syncs`(seed: UInt64)
         throws
     {

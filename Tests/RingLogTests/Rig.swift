@@ -150,6 +150,8 @@ final class Rig {
         let opened = try RingLog.open(disk: disk, options: options ?? self.options, using: &random)
         ring = opened.ring
         report = opened.report
+        // A start may have had to give copies up.
+        note(ring.takeEvents())
         present = []
         for (key, versions) in puts {
             // No value and an empty one are the same. A later process counts versions anew.

@@ -18,7 +18,8 @@ extension RingLog {
     }
 
     private mutating func succeeded(_ plan: InFlight) -> [RingEvent] {
-        var events: [RingEvent] = []
+        // What was given up while the plan was put together comes first: the plan may have brought it back.
+        var events = takeEvents()
         if health.memoryOnly != nil { events.append(.durableAgain) }
         health = Health()
         if plan.hasRolled { isBlank = false }

@@ -53,20 +53,28 @@ extension RingLog {
     /// Fills index and records from what was read; `found` is sorted by generation.
     mutating func recover(_ found: [Recovery.Found], report: inout RecoveryReport) {
         let gaps = replayRecords(found)
+        // A snapshot repeats what is still lost of copies; what it leaves out had come back.
+        let snapshot = found.last { segments[$0.segment].hasSnapshot }?.generation ?? 0
+        let recent = gaps.filter { $0.generation >= snapshot }
         // Merged blocks first: where a crash left both, the hot source is the one that may go.
         for kind in [SegmentKind.cold, .hot] {
-            for item in found where item.kind == kind { recoverBlocks(item) }
+            var givenUp = GivenUp([])
+            var count = 0
+            for item in found where item.kind == kind {
+                let later = recent.drop { $0.generation <= item.generation }
+                // The same for all segments but the newest few.
+                if later.count != count { givenUp = GivenUp(later.map(\.gap)) }
+                count = later.count
+                recoverBlocks(item, givenUp: givenUp)
+            }
         }
         for log in Set(gaps.map(\.gap.log)).sorted() where indexes[log] == nil { indexes[log] = LogIndex() }
         let known = Set(logOrder)
         for log in indexes.keys.sorted() where !known.contains(log) { logOrder.insert(log, at: 0) }
         settleOrigins(found)
         for (gap, _) in gaps where indexes[gap.log]?.origin == .own { recoverGap(gap) }
-        // A snapshot repeats what is still lost of copies; what it leaves out had come back. Of one range the latest record counts.
-        let snapshot = found.last { segments[$0.segment].hasSnapshot }?.generation ?? 0
-        for (gap, generation) in gaps.reversed() where generation >= snapshot && indexes[gap.log]?.origin != .own {
-            recoverLost(gap, writtenIn: generation)
-        }
+        // Of one range the latest record counts.
+        for (gap, _) in recent.reversed() where indexes[gap.log]?.origin != .own { recoverLost(gap) }
         for log in logOrder where indexes[log]?.origin == .own {
             for hole in indexes[log]?.holes() ?? [] {
                 addGap(log, hole.lowerBound, hole.upperBound, .damaged)
@@ -91,18 +99,9 @@ extension RingLog {
         for log in logOrder where indexes[log]?.origin == .unknown { indexes[log]?.origin = .own }
     }
 
-    /// Of a copy: what was given up stays so in segments older than the record, so that they are as free as they were. What has come
-    /// back since lies in that segment or a later one: before it is merged into an older one, a snapshot leaves the gap out.
-    private mutating func recoverLost(_ gap: Gap, writtenIn generation: UInt64) {
+    /// Of a copy: what of the gap is not held.
+    private mutating func recoverLost(_ gap: Gap) {
         let range = gap.range.lowerBound.rawValue..<gap.range.upperBound.rawValue
-        if gap.reason != .damaged {
-            for entry in indexes[gap.log]?.overlapping(range.lowerBound, range.upperBound) ?? []
-            where segments[Int(entry.segment)].generation < generation {
-                let part = entry.clipped(range.lowerBound, range.upperBound)
-                _ = indexes[gap.log]?.remove(part.first, part.end, segment: part.segment)
-                segments[Int(part.segment)].held -= Int(part.count)
-            }
-        }
         for part in indexes[gap.log]?.ranges.missing(in: range) ?? [] {
             _ = indexes[gap.log]?.addGap(log: gap.log, part.lowerBound, part.upperBound, gap.reason)
         }
@@ -151,19 +150,17 @@ extension RingLog {
         indexes[known.log] = index
     }
 
-    private mutating func recoverBlocks(_ item: Recovery.Found) {
-        if let scan = item.scan {
-            for block in scan.blocks {
-                for run in block.frame.runs {
-                    insert(run, segment: item.segment, unit: block.unit, units: block.frame.header.units)
-                }
-            }
-            keepTable(item.segment, item.generation, scan.table)
-        } else if let footer = item.footer {
-            for block in footer.blocks {
-                for run in block.runs { insert(run, segment: item.segment, unit: block.unit, units: block.units) }
+    private mutating func recoverBlocks(_ item: Recovery.Found, givenUp: GivenUp) {
+        let blocks =
+            item.scan?.blocks.map { BlockEntry(unit: $0.unit, units: $0.frame.header.units, runs: $0.frame.runs) }
+            ?? item.footer?.blocks ?? []
+        for block in blocks {
+            for run in block.runs {
+                let parts = indexes[run.log]?.origin == .own ? [run] : givenUp.parts(of: run)
+                for part in parts { insert(part, segment: item.segment, unit: block.unit, units: block.units) }
             }
         }
+        if let scan = item.scan { keepTable(item.segment, item.generation, scan.table) }
     }
 
     /// What was given up stays so, even where it can still be read: it has been counted. Of damage the reverse is true.
@@ -205,5 +202,29 @@ extension RingLog {
         let footer = Footer.mostUnits(
             runs: head.runs + 1, dictionaryBytes: head.dictionary.bytes, blockBytes: options.geometry.blockBytes)
         return head.room(options.geometry) >= (footer + 2) * Geometry.unit ? head : nil
+    }
+}
+
+/// What records in later segments say was given up of copies: it stays so in the segment that is being read, which then is as free as it
+/// was. What has come back lies in the record's segment or a later one: before it is merged into an older one, a snapshot leaves the gap out.
+private struct GivenUp {
+    private var ranges: [LogID: OffsetRanges] = [:]
+
+    init(_ gaps: [Gap]) {
+        for gap in gaps where gap.reason != .damaged {
+            let (lower, upper) = (gap.range.lowerBound.rawValue, gap.range.upperBound.rawValue)
+            ranges[gap.log, default: OffsetRanges()].insert(lower, upper)
+        }
+    }
+
+    /// What of the run was not given up. Its times bound those of its parts as well.
+    func parts(of run: Run) -> [Run] {
+        guard let ranges = ranges[run.log] else { return [run] }
+        return ranges.missing(in: run.first.rawValue..<run.range.upperBound.rawValue).map {
+            var part = run
+            part.first = Offset($0.lowerBound)
+            part.count = $0.count
+            return part
+        }
     }
 }

@@ -117,23 +117,25 @@ extension RingLog {
     /// A start needs a segment to write to before it can record what it gives up. What nobody's log left behind in a free segment may
     /// have filled the last ones again; of copies no record is needed.
     mutating func makeRoomAtStart() {
-        while usable < 2,
-            let victim = evictable.filter({ holdsNothingOwn($0) })
-                .min(by: { segments[$0].generation < segments[$1].generation })
-        {
-            evict(victim)
-        }
+        guard usable < 2 else { return }
+        let own = ownSegments()
+        var victims = evictable.filter { !own.contains($0) }
+            .sorted { segments[$0].generation > segments[$1].generation }
+        while usable < 2, let victim = victims.popLast() { evict(victim) }
     }
 
-    private func holdsNothingOwn(_ segment: Int) -> Bool {
-        !logOrder.contains { log in
-            indexes[log]?.origin == .own && indexes[log]?.entries.contains { Int($0.segment) == segment } == true
+    /// Segments that hold own readings.
+    private func ownSegments() -> Set<Int> {
+        var found: Set<Int> = []
+        for log in logOrder where indexes[log]?.origin == .own {
+            for entry in indexes[log]?.entries ?? [] { found.insert(Int(entry.segment)) }
         }
+        return found
     }
 
     /// What was own must be recorded as gone before it can be overwritten; the absence of a copy says nothing.
     private mutating func evict(_ segment: Int) {
-        let isFree = holdsNothingOwn(segment)
+        let isFree = !ownSegments().contains(segment)
         for log in logOrder {
             guard let index = indexes[log] else { continue }
             for entry in index.entries where Int(entry.segment) == segment {

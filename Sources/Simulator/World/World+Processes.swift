@@ -158,6 +158,7 @@ extension World {
             case .send(let sink, let request, let source):
                 trace.note(request.log.rawValue ^ request.range.lowerBound.rawValue << 8 ^ UInt64(sink))
                 checkSend(request, of: gateway)
+                say("gateway \(gateway.index) sends \(request.range) of \(request.log) to sink \(sink)")
                 let delay = streams.sinks.draw(0, 50) * SimulatedTime.millisecond
                 later(delay, gateway, .read(sink: sink, request, source))
             case .datagram(let bytes, let peer): send(datagram: bytes, from: gateway, to: peer)
