@@ -53,6 +53,28 @@ import Testing
         #expect(driver.heard() == [.start(sinkS, old)])
     }
 
+    @Test func theOriginThatReturnsSaysSoAndLetsTheOtherStopFirst() {
+        for isHeard in [true, false] {
+            var driver = RosterDriver(cast.origin)
+            driver.members([cast.first])
+            driver.sinks([cast.origin, cast.first])
+            driver.step(.holds(cast.log, holding(0, 5120)))
+            driver.run(9)
+            driver.step(.uploads(of: cast.first, cast.key, claim(0, turn: 1)))
+            #expect(driver.claims.isEmpty)
+            driver.run(1)
+            #expect(driver.claims.last?.claim.isWorking == true && driver.heard().isEmpty)
+            let turn: UInt64 = isHeard ? 1 : 2
+            driver.step(.uploads(of: cast.first, cast.key, claim(0, turn: turn, isWorking: !isHeard)))
+            if !isHeard {
+                driver.run(4)
+                #expect(driver.heard().isEmpty)
+                driver.run(1)
+            }
+            #expect(driver.heard() == [start])
+        }
+    }
+
     @Test(arguments: [(0, 1.0), (1, 6.0), (2, 11.0)])
     func aRankStartsAfterItsTimeOfSilence(_ rank: Int, _ seconds: Double) {
         let isOriginAlive = rank == 2

@@ -116,12 +116,15 @@ extension DutyWorld {
                 for sink in sinks.indices { upload(index, sink, .extended(log.log, end: end, ready: end)) }
                 hold(index, log, low..<end)
             }
-            for other in nodes.indices where other != index && isConnected(index, other) {
+            for other in nodes.indices where isConnected(index, other) && knows(index, other) && knows(other, index) {
                 if Int.random(in: 0..<4, using: &random) == 0 { sync(index, from: other) }
                 if Int.random(in: 0..<8, using: &random) == 0 { copy(index, from: other) }
             }
         }
     }
+
+    /// Gossip and copies go between members alone.
+    private func knows(_ index: Int, _ other: Int) -> Bool { nodes[index].roster.alive.contains(nodes[other].id) }
 
     /// A fault now and then.
     mutating func hurt(partitions: Bool) {

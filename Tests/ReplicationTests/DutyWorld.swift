@@ -192,15 +192,23 @@ struct DutyWorld {
                 if let name = logs[log] {
                     nodes[index].progress[sink][name] = nodes[index].machines[sink].encodedProgress(log)
                 }
-            case .alarm, .recovered:
-                if case .recovered = directive {
-                    nodes[index].isReachable[sink] = true
-                } else {
-                    nodes[index].isReachable[sink] = false
-                }
+            case .alarm:
+                nodes[index].isReachable[sink] = false
+                tellSinks(index)
+            case .recovered:
+                takeBack(index, sink)
+                nodes[index].isReachable[sink] = true
                 tellSinks(index)
             case .refused, .logFinished: break
             }
+        }
+    }
+
+    /// A gateway that reaches the sink again has the duty for its logs back at once: a hand-over from whoever works on them.
+    private mutating func takeBack(_ index: Int, _ sink: Int) {
+        for log in nodes[index].held.keys.sorted() where log.node == nodes[index].id {
+            let isRelayed = nodes.contains { $0.isUp && $0.id != log.node && $0.roster.isWorking(sinks[sink], log) }
+            if isRelayed { handOffs[UploadKey(sink: sinks[sink], log: log), default: 0] += 1 }
         }
     }
 

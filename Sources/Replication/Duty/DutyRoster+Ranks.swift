@@ -9,6 +9,7 @@ import Model
 /// | this gateway | and | then |
 /// |---|---|---|
 /// | is the log's own node | the log is of this process, or it is alive for 10 s | starts; never stops, as its tries alone find out when the sink is back |
+/// | - | another works on it | says so first, and starts when that one has stopped, after 5 s at the latest |
 /// | any other | is no candidate | stops |
 /// | works | a better one that lives has spoken of working within 5 s | stops |
 /// | does not work | anyone that lives has spoken of working within 5 s | waits |
@@ -46,7 +47,8 @@ extension DutyRoster {
         } else {
             relieve(place, now: now, &next, &out)
         }
-        let isWorking = duties[place].isStarted && isPending && status.isReachable
+        let isOnDuty = duties[place].isStarted || duties[place].announcedAt != nil
+        let isWorking = isOnDuty && isPending && status.isReachable
         if isWorking != duties[place].isWorking {
             duties[place].isWorking = isWorking
             // What is over is told at once, and what takes over from another. Else the first receipt or turn tells of it.
@@ -63,6 +65,12 @@ extension DutyRoster {
             let returned = ripe(now)
             guard returned <= now else { return next.append(returned) }
             if awaitsProof(place) { return }
+            if rivals(place, now: now).contains(where: \.isActive) {
+                let announcedAt = duties[place].announcedAt ?? now
+                duties[place].announcedAt = announcedAt
+                let limit = announcedAt.advanced(by: settings.turnLife)
+                if limit > now { return next.append(limit) }
+            }
         }
         start(place, &out)
     }
@@ -114,6 +122,7 @@ extension DutyRoster {
     private mutating func start(_ place: Int, _ out: inout [DutyDirective]) {
         let key = duties[place].key
         duties[place].isStarted = true
+        duties[place].announcedAt = nil
         duties[place].isAllowanceUsed = true
         allow(place, &out)
         out.append(.start(key.sink, key.log))

@@ -48,6 +48,8 @@ struct KeyDuty: Sendable {
     /// Since when there is something to upload.
     var pendingSince: MonotonicInstant?
     var isStarted = false
+    /// Since when this gateway says to work so that another stops, and waits for that; it has not started yet.
+    var announcedAt: MonotonicInstant?
     var isWorking = false
     var turn: UInt64 = 0
     /// The newest claim, which nobody need be told again.
