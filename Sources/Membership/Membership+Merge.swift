@@ -44,6 +44,11 @@ extension Membership {
             }
         }
         take(record, at: index, now, &rng)
+        // Back from the dead, and speaking to us: there is a whole side to catch up with. Who only hears of it leaves
+        // that to us.
+        if source.sender == record.node, !known.state.isPresent, record.state == .alive {
+            introduce(to: source.address, start: record.start, now)
+        }
         return false
     }
 
@@ -111,6 +116,5 @@ extension Membership {
         if record.state == .suspect { suspect(record.node, by: record.accuser ?? record.node, now) }
         if isAnotherRun, probe?.node == record.node { probe = nil }
         tell(record, now)
-        if !before.isPresent, record.state == .alive { introduce(to: member.address, start: record.start, now) }
     }
 }

@@ -33,7 +33,10 @@ extension Membership {
     mutating func enterProbeOrder(
         _ node: NodeID, _ now: MonotonicInstant, _ rng: inout some RandomNumberGenerator
     ) {
-        probeOrder.insert(node, at: Int.random(in: probePosition...probeOrder.count, using: &rng))
+        // One that comes and goes within a round is in it more than once; at the limit it waits for the next round.
+        if probeOrder.count < 2 * MembershipLimits.members {
+            probeOrder.insert(node, at: Int.random(in: probePosition...probeOrder.count, using: &rng))
+        }
         if nextProbeAt == .never { nextProbeAt = now.advanced(by: spread(settings.probeInterval / 2, &rng)) }
     }
 

@@ -208,5 +208,12 @@ import Testing
         #expect(rig.changes.map(\.state) == [.alive])
         // What the two sides missed of each other is brought by a sync at once.
         #expect(rig.messages(.frame).contains { if case .sync = $0 { true } else { false } })
+        // Who only hears of a return from others does not add to the crowd.
+        rig.pass(.seconds(2))
+        rig.hear(.rumours([peers[1].record(.dead, 2)]), from: peers[0])
+        rig.forgetSent()
+        rig.hear(.rumours([peers[1].record(.alive, 3)]), from: peers[0])
+        #expect(rig.changes.map(\.state) == [.alive])
+        #expect(!rig.messages(.frame).contains { if case .sync = $0 { true } else { false } })
     }
 }
