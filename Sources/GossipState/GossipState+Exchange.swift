@@ -107,12 +107,20 @@ extension GossipState {
         for line in lines {
             guard let index = admit(line.writer, now, &directives) else { continue }
             let record = store.writers[index]
-            if store.lacksEnds(index, line) { list(index, to: node, &directives) }
-            if record.id == own { continue }
-            let isOther = line.version == record.version && line.alive != record.alive
-            if isOther || record.version < line.version { wants.append(record.line) }
+            if record.id != own, record.version < line.version { wants.append(record.line) }
         }
         let needs = needs(of: lines, tags)
+        // While writes are missing on either side, ends may come with them: a value is not to vanish before the one that replaces it.
+        let isEven =
+            !wants.contains(where: \.writer.isShared) && !needs.contains { store.writers[$0.index].id.isShared }
+        for line in lines where isEven || !line.writer.isShared {
+            let (index, isThere) = store.find(line.writer)
+            guard isThere else { continue }
+            let record = store.writers[index]
+            if store.lacksEnds(index, line) { list(index, to: node, &directives) }
+            let isOther = line.version == record.version && line.alive != record.alive
+            if isOther, record.id != own { wants.append(record.line) }
+        }
         if wants.isEmpty { peers[peer].inFlightUntil = nil }
         if wants.isEmpty || !needs.isEmpty { send(needs, .answers, to: node, &directives) }
         for part in parts(wants) { directives.append(.datagram(GossipWire.encode(.wants(life, part)), to: node)) }
