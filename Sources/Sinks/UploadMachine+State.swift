@@ -124,6 +124,9 @@ extension UploadMachine {
     /// Everything below is uploaded, refused, evicted or damaged: this sink needs it no more. Zero for a log that is not known.
     package func releasable(_ log: LogID) -> Offset { logs[log]?.settlements.watermark ?? .zero }
 
+    /// Whether somebody has said if the log may be sent.
+    package func isJudged(_ log: LogID) -> Bool { gates[log]?.isPaused != nil }
+
     /// Whether it is worth a try now: the sink was not in trouble when it was tried last, or the pause since is over.
     package func isReachable(at now: MonotonicInstant) -> Bool {
         breaker.state != .open || breaker.retryAt.map { $0 <= now } ?? true

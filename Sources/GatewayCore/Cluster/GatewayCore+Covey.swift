@@ -32,7 +32,10 @@ extension GatewayCore {
     /// Until the roster says whose turn it is.
     mutating func pauseUploads(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         for log in ring.logs.map(\.log) + ring.copies.map(\.log) {
-            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
+            // While there was no disk it went out without asking, and the roster may have said by now that it shall.
+            for index in sinks.indices where !sinks[index].machine.isJudged(log) {
+                stepUpload(index, .paused(log, true), now: now, &directives)
+            }
         }
     }
 

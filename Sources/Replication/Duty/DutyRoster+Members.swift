@@ -23,12 +23,13 @@ extension DutyRoster {
             for log in logs.keys.sorted() { logs[log]?.peers.removeAll { gone.contains($0.node) } }
             for peer in gone { versions[peer] = nil }
             statuses.removeAll { gone.contains($0.node) }
-            renewRequired()
+            renewRequired(before: sinksOfInterest)
         }
         touched = duties.map(\.key)
     }
 
     mutating func setSinks(_ sinks: [SinkStatus], of peer: NodeID) {
+        let interest = sinksOfInterest
         if let index = statuses.firstIndex(where: { $0.node == peer }) {
             guard statuses[index].sinks != sinks else { return }
             statuses[index].sinks = sinks
@@ -40,12 +41,11 @@ extension DutyRoster {
             mine = [:]
             for status in sinks { mine[status.sink] = status }
         }
-        renewRequired()
+        renewRequired(before: interest)
         touched = duties.map(\.key)
     }
 
-    private mutating func renewRequired() {
-        let before = sinksOfInterest
+    private mutating func renewRequired(before: [SinkID]) {
         var union: [SinkID] = []
         for status in statuses.flatMap(\.sinks) where status.isRequired && !union.contains(status.sink) {
             union.append(status.sink)

@@ -1,6 +1,7 @@
 import Environment
 import GatewayCore
 import LogFormat
+import Membership
 import Model
 import RingLog
 import Sinks
@@ -110,5 +111,10 @@ package final class World {
         let failure = Failure(property: property, at: time, gateway: gateway?.index, text: text())
         failures.append(failure)
         say("BROKEN \(failure)")
+        if tracer != nil, let cluster = gateway?.core?.cluster, let core = gateway?.core {
+            say("cluster of \(failure.gateway ?? 0): alive \(cluster.membership.members.map { "\($0.node) \($0.state)" })")
+            say("duty: \(cluster.duty)".replacing(", duties", with: "\nduties").replacing("KeyDuty(", with: "\nKeyDuty("))
+            for sink in core.sinks { say("machine: \(sink.machine)".replacing("LogUpload(", with: "\nLogUpload(")) }
+        }
     }
 }
