@@ -53,8 +53,15 @@ extension GatewayCore {
         handle(ring.noteDamage(result.damage), now: now, &directives)
         switch result.answer {
         case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
-        case .digest(let log, let range, let digest):
+        case .digest(let log, let range, let digest, let devices):
+            if let devices, ring.copiedLog(log.log) == nil {
+                for index in sinks.indices { sinks[index].account.learn(devices) }
+            }
             stepDuty(.digested(log, range, digest), now: now, &directives)
+            for index in sinks.indices {
+                let machine = sinks[index].machine
+                sinks[index].account.forget { !machine.isUnderWay($0, $1) }
+            }
         }
     }
 

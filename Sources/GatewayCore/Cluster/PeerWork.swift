@@ -25,7 +25,7 @@ package struct PeerWork: Sendable {
         let answer: PeerWorkResult.Answer =
             switch purpose {
             case .chunk(let id, let limit): .chunk(id, chunk(of: read, limit: limit))
-            case .digest: .digest(name, range, digest(of: read))
+            case .digest: .digest(name, range, digest(of: read), SendDevices(read.readings))
             }
         return PeerWorkResult(answer: answer, damage: read.damage)
     }
@@ -60,7 +60,8 @@ package struct PeerWork: Sendable {
 package struct PeerWorkResult: Sendable {
     enum Answer: Sendable {
         case chunk(ReadID, ChunkOutcome)
-        case digest(LogName, Range<Offset>, UInt64?)
+        /// With whose readings they are: should the receipt hold, they are counted for their streams.
+        case digest(LogName, Range<Offset>, UInt64?, SendDevices?)
     }
 
     let answer: Answer
