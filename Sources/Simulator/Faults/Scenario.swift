@@ -40,6 +40,8 @@ package struct Scenario: Sendable {
     var configuredNodes: Int
     /// Readings of a chunk, on every gateway and for every sink.
     var chunkReadings: Int
+    /// Readings that a gateway asks a peer for at once.
+    var pieceReadings: Int
     /// Segments of each gateway's ring.
     var segments: [Int]
     var accountReadings: Int
@@ -61,6 +63,7 @@ package struct Scenario: Sendable {
         segments = []
         sinks = []
         chunkReadings = random.pick([8, 32, 128])
+        pieceReadings = random.pick([64, 256, 1024])
         if gateways > 2, random.isOne(in: 4) { replicas = 2 }
         ending = random.pick(Ending.allCases)
         acks = random.isOne(in: 3) ? 2 : 1

@@ -18,16 +18,17 @@ extension World {
 
     /// A bad reading stays under suspicion until a good one follows it.
     private func hasDrained(_ sink: Int, _ gateway: SimulatedGateway) -> Bool {
-        guard let machine = gateway.core?.sinks[sink].machine else { return false }
-        let pending = machine.counts.pending
-        guard pending > 0 else { return true }
-        guard scenario.faults.contains(.poison), pending <= 8,
-            let (log, first) = machine.snapshot(now: now(gateway)).oldestPending,
-            let end = gateway.core?.ring.logs.first(where: { $0.log == log })?.end
-        else { return false }
-        return (first.rawValue..<end.rawValue).allSatisfy { offset in
-            guard let fate = truth.fate(Key(log, offset)) else { return false }
-            return fate.sinks & 1 << UInt8(sink) != 0 || fate.flags.contains(.poison)
+        guard let core = gateway.core else { return false }
+        guard core.sinks[sink].machine.counts.pending > 0 else { return true }
+        guard scenario.faults.contains(.poison) else { return false }
+        let bit = UInt8(1) << UInt8(sink)
+        return core.ring.logs.allSatisfy { log in
+            let from = core.sinks[sink].machine.releasable(log.log)
+            guard from < log.end else { return true }
+            return (from.rawValue..<log.end.rawValue).allSatisfy { offset in
+                guard let fate = truth.fate(Key(log.log, offset)) else { return true }
+                return fate.sinks & bit != 0 || fate.flags.contains(.poison)
+            }
         }
     }
 

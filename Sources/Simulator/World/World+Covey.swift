@@ -16,6 +16,7 @@ extension World {
             sinks: sinks.indices.map { SinkID(UInt64($0) + 1) })
         setup.acks = scenario.acks
         setup.duty.chunkReadings = scenario.chunkReadings
+        setup.replication.pieceReadings = scenario.pieceReadings
         if scenario.replicas < gateways.count { setup.replication.copies = .number(scenario.replicas) }
         return setup
     }

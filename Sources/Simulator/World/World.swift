@@ -44,7 +44,8 @@ package final class World {
         scenario = Scenario(seed: seed, options: options)
         var ringOptions = RingOptions()
         ringOptions.geometry = Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
-        ringOptions.pendingBytes = 64 << 10
+        // Half of it must hold the largest chunk of a peer's.
+        ringOptions.pendingBytes = scenario.gateways > 1 ? 512 << 10 : 64 << 10
         ringOptions.backgroundBytes = 32 << 10
         ringOptions.marksKept = 256
         self.ringOptions = ringOptions
