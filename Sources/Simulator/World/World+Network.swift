@@ -10,6 +10,7 @@ extension World {
 
     func send(datagram bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
         trace.note(bytes)
+        say("gateway \(gateway.index) to \(address): datagram \(bytes.prefix(1) + bytes.dropFirst(25).prefix(1)), \(bytes.count) bytes")
         if bytes.count > Self.mostDatagramBytes {
             fail(.isBounded, gateway, "a datagram of \(bytes.count) bytes")
         }
