@@ -94,8 +94,7 @@ struct TripwireTests {
     /// The name that a line declares as a set or a dictionary.
     static func unorderedName(_ line: String) -> String? {
         for keyword in ["var ", "let "] {
-            guard let start = line.range(of: keyword) else { continue }
-            let rest = line[start.upperBound...]
+            guard let rest = text(of: line, behind: keyword) else { continue }
             let name = rest.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
             let type = rest.dropFirst(name.count)
             let isSet = type.hasPrefix(": Set<") || type.hasPrefix(" = Set(") || type.hasPrefix(" = Set<")
@@ -112,12 +111,17 @@ struct TripwireTests {
         return nil
     }
 
+    /// What follows the first `word`.
+    private static func text(of line: String, behind word: String) -> Substring? {
+        line.firstRange(of: word).map { line[$0.upperBound...] }
+    }
+
     /// The name that a `for` walks over as it is; `nil` where something orders it first.
     static func walkedName(_ line: String) -> String? {
-        guard line.range(of: "for ") != nil, let start = line.range(of: " in "), !line.contains(".sorted") else {
+        guard line.contains("for "), let rest = text(of: line, behind: " in "), !line.contains(".sorted") else {
             return nil
         }
-        let walked = line[start.upperBound...].prefix { !" {".contains($0) }
+        let walked = rest.prefix { !" {".contains($0) }
         let parts = walked.split(separator: ".")
         guard !walked.contains("("), let last = parts.last else { return nil }
         if ["keys", "values"].contains(last) { return parts.dropLast().last.map(String.init) }
