@@ -13,9 +13,11 @@ struct TripwireTests {
     private static let allowed: [(path: String, line: String, reason: String)] = []
 
     private static let words: [(word: String, reason: String)] = [
-        ("import Foundation", "Foundation is of higher floors"), ("Date(", "real time"), ("ContinuousClock", "real time"),
+        ("import Foundation", "Foundation is of higher floors"), ("Date(", "real time"),
+        ("ContinuousClock", "real time"),
         ("SuspendingClock", "real time"), ("clock_gettime", "real time"), ("Task.sleep", "real time"),
-        ("Task.detached", "unordered work"), ("UUID(", "real randomness"), ("SystemRandomNumberGenerator", "real randomness"),
+        ("Task.detached", "unordered work"), ("UUID(", "real randomness"),
+        ("SystemRandomNumberGenerator", "real randomness"),
         ("arc4random", "real randomness"), (".shuffled()", "real randomness"), (".randomElement()", "real randomness"),
     ]
 
@@ -40,7 +42,8 @@ struct TripwireTests {
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name.hasPrefix(".") { continue }
-            if name.hasSuffix(".swift") { found.append(folder + "/" + name) } else { found += files(in: folder + "/" + name) }
+            let path = folder + "/" + name
+            if name.hasSuffix(".swift") { found.append(path) } else { found += files(in: path) }
         }
         return found.sorted()
     }

@@ -52,7 +52,9 @@ extension World {
     /// The covey at rest: all know one another, all know the same, nobody works, hardly anybody speaks, and old packets change nothing.
     func checkQuiet() {
         checkUploaders()
-        waitUntil(within: Self.settling) { $0.disagreement == nil && $0.contexts.count <= 1 && !$0.isAnybodyUploading }
+        waitUntil(within: Self.settling) { world in
+            world.disagreement == nil && world.contexts.count <= 1 && !world.isAnybodyUploading
+        }
         if let text = disagreement { fail(.membersAgree, nil, text) }
         if contexts.count > 1 { fail(.replicasAgree, nil, "\(contexts.count) contexts for one covey") }
         checkSameState()
@@ -106,7 +108,7 @@ extension World {
                     fail(.oneUploader, nil, "\(book.log) to sink \(sink) by \(working.map(\.index))")
                 }
             }
-            // A hand-off of each log and doubts about a few receipts. Who was away while a lone survivor uploaded has lost sight of many.
+            // A hand-off of each log, and doubts about a few receipts. Who was away while a lone survivor uploaded doubts more.
             let bound = truth.books.count * 8 * scenario.chunkReadings + 500
             if scenario.ending != .loneSurvivor, sinks[sink].doublesInPeace > bound {
                 fail(.oneUploader, nil, "\(sinks[sink].doublesInPeace) doubles at sink \(sink) in peace")

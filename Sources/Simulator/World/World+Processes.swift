@@ -17,7 +17,9 @@ extension World {
         var ring: RingLog
         do throws(RingError) {
             var options = ringOptions
-            if has(.foreignGeometry), gateway.life > 1 { options.geometry = Geometry(segmentBytes: 128 << 10, blockBytes: 16 << 10) }
+            if has(.foreignGeometry), gateway.life > 1 {
+                options.geometry = Geometry(segmentBytes: 128 << 10, blockBytes: 16 << 10)
+            }
             ring = try RingLog.open(disk: gateway.disk, options: options, using: &streams.cores).ring
         } catch {
             guard gateway.history.isDishonest else { return fail(.startsAlways, gateway, error.description) }
@@ -40,10 +42,12 @@ extension World {
         let seed = has(.sameDice) ? 1 : streams.cores.next()
         let setups = sinks.map { sink in
             has(.silentEviction)
-                ? GatewayCore.SinkSetup(name: sink.plan.name, isRequired: false, settings: sink.plan.settings) : sink.setup
+                ? GatewayCore.SinkSetup(name: sink.plan.name, isRequired: false, settings: sink.plan.settings)
+                : sink.setup
         }
         let (core, directives) = GatewayCore.resume(
-            ring: ring, disk: gateway.disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed), boot: gateway.clock.boot,
+            ring: ring, disk: gateway.disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed),
+            boot: gateway.clock.boot,
             cluster: setup, now: now(gateway))
         gateway.core = core
         if let setup { gateway.core?.keep(setup.node, name: setup.name) }
