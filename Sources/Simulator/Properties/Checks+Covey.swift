@@ -9,9 +9,7 @@ import RingLog
 extension World {
     /// After every step: whose incarnation is what.
     func noteIncarnation(_ gateway: SimulatedGateway) {
-        guard let incarnation = gateway.core?.cluster?.membership.incarnation,
-            let node = gateway.core?.cluster?.node
-        else { return }
+        guard let incarnation = gateway.core?.incarnation, let node = gateway.core?.node else { return }
         guard gateway.lastIncarnation != incarnation || gateway.lastNode != node else { return }
         gateway.lastIncarnation = incarnation
         gateway.lastNode = node
@@ -20,7 +18,7 @@ extension World {
 
     /// After every message of membership: an owner that hears of a lie contradicts it within a second.
     func checkIncarnations(_ gateway: SimulatedGateway) {
-        for member in gateway.core?.cluster?.membership.members ?? [] {
+        for member in gateway.core?.peers ?? [] {
             guard let raised = truth.incarnations[member.node] else {
                 fail(.strangersChangeNothing, gateway, "a member \(member.node) that never was")
                 continue
@@ -86,7 +84,7 @@ extension World {
         for gateway in gateways.dropFirst() {
             guard let gossip = gateway.core?.cluster?.gossip else { continue }
             for space in Self.spaces where gossip.ownEntries(space) != first.ownEntries(space) {
-                fail(.replicasAgree, gateway, "space \(space.rawValue) differs from gateway 0's, the contexts are equal")
+                fail(.replicasAgree, gateway, "space \(space.rawValue) is another than gateway 0 has")
             }
         }
     }

@@ -43,7 +43,7 @@ extension World {
     }
 
     func checkSend(_ request: SendRequest, of gateway: SimulatedGateway) {
-        guard request.log == gateway.core?.ring.currentLog, !gateway.history.wasMemoryOnly else { return }
+        guard request.log == gateway.core?.currentLog, !gateway.history.wasMemoryOnly else { return }
         let durable = gateway.core?.ring.durableEnd ?? .zero
         if request.range.upperBound > durable {
             fail(.syncedFirst, gateway, "\(request.range) is sent, \(durable) is durable")
