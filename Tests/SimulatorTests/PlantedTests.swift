@@ -5,8 +5,8 @@ import Testing
 struct PlantedTests {
     /// Those that show within a simulated minute; `covey-sim planted` plants all.
     private static let quick: [PlantedBug] = [
-        .unsyncedCommit, .alteredReading, .emptyReceipt, .forgottenMarks, .skippedReading, .sameDice, .raisedIncarnation,
-        .oldMemory, .forgedMember, .repeatedUpload, .rottenBlock, .foreignGeometry, .earlyAcknowledgement, .lostCount,
+        .unsyncedCommit, .alteredReading, .emptyReceipt, .forgottenMarks, .skippedReading, .sameDice,
+        .raisedIncarnation, .oldMemory, .forgedMember, .repeatedUpload, .rottenBlock, .foreignGeometry, .earlyAcknowledgement, .lostCount,
         .hastyClock,
     ]
 
