@@ -6,8 +6,8 @@ struct PlantedTests {
     /// Those that show within a simulated minute; `covey-sim planted` plants all.
     private static let quick: [PlantedBug] = [
         .unsyncedCommit, .alteredReading, .emptyReceipt, .forgottenMarks, .skippedReading, .sameDice,
-        .raisedIncarnation, .oldMemory, .forgedMember, .repeatedUpload, .rottenBlock, .foreignGeometry, .earlyAcknowledgement, .lostCount,
-        .hastyClock,
+        .raisedIncarnation, .forgedMember, .repeatedUpload, .rottenBlock, .foreignGeometry, .earlyAcknowledgement, .lostCount,
+        .oldMemory, .hastyClock,
     ]
 
     @Test("A property is broken by the bug that was planted for it", arguments: quick)
