@@ -6,7 +6,8 @@ struct PlantedTests {
     /// Those that show within a simulated minute; `covey-sim planted` plants all.
     private static let quick: [PlantedBug] = [
         .unsyncedCommit, .alteredReading, .emptyReceipt, .forgottenMarks, .skippedReading, .sameDice,
-        .raisedIncarnation, .forgedMember, .repeatedUpload, .rottenBlock, .foreignGeometry, .earlyAcknowledgement, .lostCount,
+        .raisedIncarnation, .forgedMember, .repeatedUpload, .rottenBlock, .foreignGeometry, .earlyAcknowledgement,
+        .lostCount,
         .oldMemory, .hastyClock,
     ]
 
