@@ -21,6 +21,8 @@ package struct UploadMachine: Sendable {
     var jobs: [UploadJob] = []
     var suspects: [Suspect] = []
     var breaker: Breaker
+    /// Refusals that are still put down to the readings alone, as the sink has just taken others.
+    var trust = 0
     var bucket: TokenBucket?
     var lastLane = UploadLane.backFill
     var nextSend: UInt64 = 0
@@ -31,10 +33,13 @@ package struct UploadMachine: Sendable {
 
     /// Names of refused readings that are kept for the status; the count has no limit.
     static let refusedNamesKept = 64
-    /// Chunks under suspicion at a time: enough to get past a stretch of bad ones to a good one.
-    static let suspectsKept = 8
+    /// Chunks under suspicion at a time: enough to get past a stretch of bad ones to a good one, also where peers have brought what is
+    /// good around each.
+    static let suspectsKept = 64
     /// Refusals of parts of one chunk, none accepted, after which the sink gets a pause: splitting must not become a flood.
     static let refusalsPerPause = 32
+    /// Refusals after the sink has taken something that do not yet make the sink itself suspect.
+    static let refusalsTrusted = 32
     /// A sink's words are cut here: they may quote the whole request.
     static let reasonBytes = 200
 
@@ -75,7 +80,9 @@ package struct UploadMachine: Sendable {
         case .dropped(let log):
             drop(log, &out)
         case .delivered(let log, let range):
-            deliver(log, range, &out)
+            deliver(log, range, as: .uploaded, &out)
+        case .refusedToPeer(let log, let range):
+            deliver(log, range, as: .refused, &out)
         case .paused(let log, let isPaused):
             gates[log, default: UploadGate()].isPaused = isPaused
         case .allow(let log, let chunks):

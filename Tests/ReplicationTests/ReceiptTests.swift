@@ -22,7 +22,7 @@ import Testing
         #expect(driver.asked.map(\.range) == [span(0, 512), span(512, 700)])
         #expect(driver.heard().isEmpty && driver.roster.releasable(cast.log) == .zero)
         driver.answerDigests()
-        let settled = [span(0, 512), span(512, 700)].map { DutyDirective.settle(sinkS, cast.log, $0) }
+        let settled = [span(0, 512), span(512, 700)].map { DutyDirective.settle(sinkS, cast.log, $0, isRefused: false) }
         #expect(driver.heard() == settled)
         #expect(driver.roster.releasable(cast.log) == Offset(700), "the rest of the watermark is mere words")
         #expect(!driver.roster.settledEverywhere(cast.log))
@@ -41,7 +41,7 @@ import Testing
         #expect(driver.roster.releasable(cast.log) == .zero && driver.asked.isEmpty)
         driver.step(.uploads(of: cast.second, cast.key, claim(512, [receipt(0, 512)])))
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))], "another's true receipt still counts")
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)], "another's true receipt still counts")
     }
 
     @Test func aPeerWhoseReceiptsAreOftenWrongIsNotHeardAnyMore() {
@@ -59,7 +59,7 @@ import Testing
         #expect(driver.asked.isEmpty)
         driver.step(.holds(cast.log, holding(0, 512)))
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)])
     }
 
     @Test func whatCannotBeReadIsTriedAgainWhenHoldingsChange() {
@@ -70,7 +70,7 @@ import Testing
         #expect(driver.asked.isEmpty && driver.heard().isEmpty)
         driver.step(.holds(cast.log, holding(0, 600)))
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)])
     }
 
     @Test func fewDigestsAreUnderWayAtATime() {
@@ -88,7 +88,7 @@ import Testing
         driver.step(.uploads(of: cast.origin, cast.key, claim(512, [receipt(0, 512)])))
         driver.answerDigests()
         driver.step(.digested(cast.log, span(0, 512), 0))
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)])
     }
 
     @Test func receiptsOfTheDeadCountAndOnesOfAFormerSelf() {
