@@ -38,7 +38,8 @@ extension UploadMachine {
             jobs[index].partRefused(cut(reason, toBytes: Self.reasonBytes))
             trust = max(trust - 1, 0)
             let job = jobs[index]
-            if job.accepted.isEmpty, !job.isDone, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
+            // Where verdicts fall another chunk has borne witness, and each answer settles a reading.
+            if job.accepted.isEmpty, job.verdicts.isEmpty, !job.isDone, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
                 let words = cut(reason, toBytes: Self.reasonBytes)
                 let text = "the sink refuses everything so far of \(name(job)): \(words)"
                 pause(text, retryAfter: nil, epoch: part.epoch, opens: true, now: now, using: &rng, &out)
@@ -103,7 +104,8 @@ extension UploadMachine {
         var runs: [[RefusedReading]] = []
         for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
             let offset = refused.offset
-            guard logs[job.log]?.settlements.pending(in: offset..<offset.advanced(by: 1)).isEmpty == false else { continue }
+            let isPending = logs[job.log]?.settlements.firstPending(from: offset) == offset
+            guard isPending else { continue }
             if let last = runs.last?.last, last.offset.advanced(by: 1) == offset {
                 runs[runs.count - 1].append(refused)
             } else {

@@ -5,7 +5,7 @@ import Model
 ///
 /// - A send is one contiguous run of one log and never crosses a chunk boundary; at most ``UploadSettings/chunksInFlight`` are under way.
 /// - Fresh readings and back-fill are lanes of their own. Each goes in order but for what is under way together, what is being split,
-///   and chunks that the sink refuses whole. They take turns, and back-fill leaves a slot to fresh readings.
+///   and chunks that the sink refuses whole, after which the longest run goes first. They take turns, and back-fill leaves a slot to fresh readings.
 /// - After an outage the fresh lane starts at the live end; what waited becomes back-fill.
 /// - Refused content is split in halves down to single readings; see ``UploadJob`` for when such a reading counts as refused.
 /// - Any other failure keeps everything and pauses the sink; see ``Breaker``.
@@ -40,6 +40,8 @@ package struct UploadMachine: Sendable {
     static let refusalsPerPause = 32
     /// Refusals after the sink has taken something that do not yet make the sink itself suspect.
     static let refusalsTrusted = 32
+    /// Runs of a log that are compared for the longest: each costs a walk over what is settled.
+    static let runsCompared = 256
     /// A sink's words are cut here: they may quote the whole request.
     static let reasonBytes = 200
 

@@ -128,6 +128,37 @@ import Testing
         #expect(own.entries.map(\.receipt.range.lowerBound.rawValue) == (8..<40).map { $0 * 1000 })
     }
 
+    @Test func refusalsNeitherPushOutNorJoinWhatWasTaken() {
+        var own = OwnReceipts()
+        for place in 0..<30 as Range<UInt64> { own.add(receipt(place * 100, place * 100 + 50)) }
+        for place in 0..<30 as Range<UInt64> {
+            own.add(UploadReceipt(range: span(place * 100 + 50, place * 100 + 52), digest: place, isRefused: true))
+        }
+        #expect(own.entries.count { !$0.receipt.isRefused } == 30)
+        let refusals = own.entries.map(\.receipt).filter(\.isRefused)
+        #expect(refusals.map(\.digest) == Array(14..<30), "the newest")
+        for place in 30..<50 as Range<UInt64> { own.add(receipt(place * 100, place * 100 + 50)) }
+        #expect(own.entries.count { $0.receipt.isRefused } == UploadClaim.mostRefusals)
+        for place in 0..<20 as Range<UInt64> {
+            own.add(UploadReceipt(range: span(9000 + place, 9001 + place), digest: place, isRefused: true))
+        }
+        let merged = own.entries.map(\.receipt.range).filter { $0.length > 2 }.filter { $0.lowerBound.rawValue >= 9000 }
+        #expect(merged.allSatisfy { holding(9000, 9020).contains($0) })
+        #expect(own.entries.allSatisfy { !$0.receipt.isRefused || $0.receipt.range.length <= 20 })
+    }
+
+    @Test func unsignedRefusalsAreFew() {
+        var own = OwnReceipts()
+        own.add(span(0, 10))
+        for place in 1..<100 as Range<UInt64> { own.addRefused(span(place * 100, place * 100 + 1)) }
+        #expect(own.unsigned == [span(0, 10)] && own.unsignedRefusals.count == UploadClaim.mostRefusals)
+        let isSigned = own.sign(span(9900, 9901), 5)
+        #expect(isSigned)
+        let signed = UploadReceipt(range: span(9900, 9901), digest: 5, isRefused: true)
+        #expect(own.entries.map(\.receipt) == [signed])
+        #expect(own.chunksUnknown(at: 0, chunk: 512) == 2, "the one taken and the one signed")
+    }
+
     @Test func aChunkIsKnownWithTheVersionOfTheClaimThatToldOfIt() {
         var own = OwnReceipts()
         own.add(receipt(0, 512))
