@@ -39,7 +39,8 @@ extension UploadMachine {
             trust = max(trust - 1, 0)
             let job = jobs[index]
             // Where verdicts fall another chunk has borne witness, and each answer settles a reading.
-            if job.accepted.isEmpty, job.verdicts.isEmpty, !job.isDone, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
+            let isUnexplained = job.accepted.isEmpty && job.verdicts.isEmpty && !job.isDone
+            if isUnexplained, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
                 let words = cut(reason, toBytes: Self.reasonBytes)
                 let text = "the sink refuses everything so far of \(name(job)): \(words)"
                 pause(text, retryAfter: nil, epoch: part.epoch, opens: true, now: now, using: &rng, &out)
