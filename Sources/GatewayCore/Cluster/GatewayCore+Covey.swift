@@ -35,10 +35,7 @@ extension GatewayCore {
     /// Until the roster says whose turn it is.
     mutating func pauseUploads(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         for log in ring.logs.map(\.log) + ring.copies.map(\.log) {
-            // While there was no disk it went out without asking, and the roster may have said by now that it shall.
-            for index in sinks.indices where !sinks[index].machine.isJudged(log) {
-                stepUpload(index, .paused(log, true), now: now, &directives)
-            }
+            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
         }
     }
 
@@ -166,7 +163,10 @@ extension GatewayCore {
         guard cluster != nil, let log = ring.currentLog, let name = name(of: log) else { return }
         if cluster?.told?.log != name {
             cluster?.told = (name, .zero)
-            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
+            // While there was no disk it went out without asking, and the roster may have said by now that it shall.
+            for index in sinks.indices where !sinks[index].machine.isJudged(log) {
+                stepUpload(index, .paused(log, true), now: now, &directives)
+            }
             stepReplication(.opened(name), now: now, &directives)
             stepDuty(.began(name), now: now, &directives)
         }
