@@ -14,6 +14,14 @@ enum Section: UInt8 {
     case qualityColumn = 10
     case deviceTimeColumn = 11
     case repeatedMarks = 12
+
+    /// Not needed by those who read readings alone, and have the segment's dictionary.
+    var isBesideReadings: Bool {
+        switch self {
+        case .definitions, .records, .marks, .repeatedMarks: true
+        default: false
+        }
+    }
 }
 
 /// What several readings share of their stamps.

@@ -20,7 +20,7 @@ package struct UploadMachine: Sendable {
     /// In the order of their start; at most ``UploadSettings/chunksInFlight``.
     var jobs: [UploadJob] = []
     var suspects: [Suspect] = []
-    var breaker: Breaker
+    package internal(set) var breaker: Breaker
     var bucket: TokenBucket?
     var lastLane = UploadLane.backFill
     var nextSend: UInt64 = 0

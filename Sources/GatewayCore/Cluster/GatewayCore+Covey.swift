@@ -92,7 +92,7 @@ extension GatewayCore {
 
     /// More disks have what some source waits for.
     private mutating func answerSources(_ directives: inout [GatewayDirective]) {
-        guard let setup = cluster?.setup, setup.acks > 1, let log = cluster?.told?.log else { return }
+        guard cluster?.setup.acks ?? 1 > 1, let log = cluster?.told?.log else { return }
         let end = acknowledgedEnd
         guard cluster?.answered?.log != log || cluster?.answered?.end != end else { return }
         cluster?.answered = (log, end)
@@ -134,9 +134,10 @@ extension GatewayCore {
 
     /// When the covey wants the next tick.
     var coveyWake: MonotonicInstant? {
-        guard let cluster else { return nil }
-        guard cluster.hasBegun else { return cluster.beginsBy }
-        return ([cluster.wakes.next, cluster.bulletin.due] + cluster.waits).compactMap { $0 }.min()
+        guard cluster?.hasBegun ?? false else { return cluster?.beginsBy }
+        var earliest = cluster?.wakes.next.orEarlier(cluster?.bulletin.due)
+        for moment in cluster?.waits ?? [] { earliest = earliest.orEarlier(moment) }
+        return earliest
     }
 
     /// The current log has become longer, durably.

@@ -9,9 +9,7 @@ import RingLog
 extension World {
     /// After every step: whose incarnation is what.
     func noteIncarnation(_ gateway: SimulatedGateway) {
-        guard let incarnation = gateway.core?.cluster?.membership.incarnation,
-            let node = gateway.core?.cluster?.node
-        else { return }
+        guard let (node, incarnation) = gateway.core?.identity else { return }
         guard gateway.lastIncarnation != incarnation || gateway.lastNode != node else { return }
         gateway.lastIncarnation = incarnation
         gateway.lastNode = node
