@@ -73,7 +73,7 @@ extension GatewayCore {
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
-            let isCopy = ring.copiedLog(ref.log) != nil
+            let isCopy = ring.isCopy(ref.log)
             let put = putState(sink.progressKey(ref.log, isCopy: isCopy), sink.machine.encodedProgress(ref.log))
             version = max(version, put ?? 0)
             let known = promise.releases.firstIndex { $0.log == ref.log }

@@ -172,8 +172,8 @@ extension GatewayCore {
             return
         }
         carryOut(news, now: now, &directives)
-        guard let covey = cluster, covey.hasBegun else { return }
-        let holders = log.map { covey.replicator.placement(of: $0).filter { $0 != covey.node } } ?? []
+        guard let log, let node = cluster?.setup.node, cluster?.hasBegun ?? false else { return }
+        let holders = cluster?.replicator.placement(of: log).filter { $0 != node } ?? []
         if !holders.isEmpty { stepGossip(.push(to: holders), now: now, &directives) }
     }
 

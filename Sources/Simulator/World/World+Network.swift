@@ -42,7 +42,7 @@ extension World {
 
     func arrive(_ bytes: [UInt8], from sender: Int, to receiver: Int) {
         let gateway = gateways[receiver]
-        deliver(.datagram(bytes, from: Self.address(of: sender)), to: gateway, life: gateway.life)
+        deliver(.datagram(bytes, from: addresses[sender]), to: gateway, life: gateway.life)
     }
 
     /// A frame arrives where its stream still stands; else whoever sent it learns so, a while later.
@@ -60,7 +60,7 @@ extension World {
             network.breakStream(frame.from, frame.to)
             return breakStream(frame, after: streams.network.draw(1, 50))
         }
-        deliver(.frame(frame.bytes, from: Self.address(of: frame.from)), to: receiver, life: receiver.life)
+        deliver(.frame(frame.bytes, from: addresses[frame.from]), to: receiver, life: receiver.life)
     }
 
     private func breakStream(_ frame: Frame, after milliseconds: Int64) {

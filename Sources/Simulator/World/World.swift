@@ -28,6 +28,7 @@ package final class World {
     var network: Network
     /// Who is reached under which address.
     let places: [PeerAddress: Int]
+    let addresses: [PeerAddress]
     /// Partitions so far.
     var splits = 0
     let truth: Truth
@@ -51,7 +52,8 @@ package final class World {
         judges = scenario.requiredSinks
         truth = Truth(sinks: sinks.count)
         network = Network(size: scenario.gateways)
-        places = Dictionary(uniqueKeysWithValues: (0..<scenario.gateways).map { (Self.address(of: $0), $0) })
+        addresses = (0..<scenario.gateways).map { Self.address(of: $0) }
+        places = Dictionary(uniqueKeysWithValues: zip(addresses, 0...))
         drawWeather()
         for index in 0..<scenario.gateways {
             let size = scenario.segments[index] * ringOptions.geometry.segmentBytes
