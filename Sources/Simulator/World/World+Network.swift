@@ -45,7 +45,7 @@ extension World {
     func arrive(_ bytes: [UInt8], from sender: Int, to receiver: Int) {
         let gateway = gateways[receiver]
         guard let bytes = tamper(message: bytes, from: sender, to: receiver) else { return }
-        deliver(.datagram(bytes, from: Self.address(of: sender)), to: gateway, life: gateway.life)
+        deliver(.datagram(bytes, from: addresses[sender]), to: gateway, life: gateway.life)
         if bytes.first.map({ $0 & 0x0F }) == 1 { checkIncarnations(gateway) }
     }
 
@@ -65,7 +65,7 @@ extension World {
             return breakStream(frame, after: streams.network.draw(1, 50))
         }
         guard let bytes = tamper(message: frame.bytes, from: frame.from, to: frame.to) else { return }
-        deliver(.frame(bytes, from: Self.address(of: frame.from)), to: receiver, life: receiver.life)
+        deliver(.frame(bytes, from: addresses[frame.from]), to: receiver, life: receiver.life)
         if bytes.first.map({ $0 & 0x0F }) == 1 { checkIncarnations(receiver) }
     }
 

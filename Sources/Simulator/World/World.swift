@@ -29,6 +29,7 @@ package final class World {
     var network: Network
     /// Who is reached under which address.
     let places: [PeerAddress: Int]
+    let addresses: [PeerAddress]
     /// Opportunities that a planted bug had.
     var tampered = 0
     /// Partitions so far.
@@ -55,7 +56,8 @@ package final class World {
         judges = scenario.requiredSinks
         truth = Truth(sinks: sinks.count)
         network = Network(size: scenario.gateways)
-        places = Dictionary(uniqueKeysWithValues: (0..<scenario.gateways).map { (Self.address(of: $0), $0) })
+        addresses = (0..<scenario.gateways).map { Self.address(of: $0) }
+        places = Dictionary(uniqueKeysWithValues: zip(addresses, 0...))
         drawWeather()
         for index in 0..<scenario.gateways {
             let size = scenario.segments[index] * ringOptions.geometry.segmentBytes
