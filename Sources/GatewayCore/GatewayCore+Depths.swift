@@ -1,3 +1,7 @@
+package import Membership
+package import Model
+import RingLog
+
 /// How much waits in each of a core's queues.
 package struct GatewayDepths: Hashable, Sendable {
     package let pending: Int
@@ -15,4 +19,12 @@ extension GatewayCore {
             pending: pending.count, backlog: backlog.count, tickets: tickets.count, dirtyProgress: dirtyProgress.count,
             promises: promises.count, undated: undated.count, held: held.count)
     }
+}
+
+// What is asked after every step of a simulation: a few words each, without a copy of the parts that know them.
+extension GatewayCore {
+    package var currentLog: LogID? { ring.currentLog }
+    package var node: NodeID? { cluster?.setup.node }
+    package var incarnation: Incarnation? { cluster?.membership.incarnation }
+    package var peers: [Member] { cluster?.membership.members ?? [] }
 }

@@ -37,7 +37,10 @@ extension GatewayCore {
         for index in core.sinks.indices { core.restoreTotals(index, &directives) }
         core.forgetLogs(now: now)
         // In a covey every log waits for its duty.
-        if cluster != nil { core.pauseUploads(now: now, &directives) }
+        if cluster != nil {
+            core.holdsReleases = true
+            core.pauseUploads(now: now, &directives)
+        }
         core.restoreUploads(disk: disk, boot: boot, now: now, &directives)
         core.reconcileAccounts(disk: disk, now: now)
         if let cluster { core.joinCovey(cluster, now: now, &directives) }

@@ -103,6 +103,7 @@ extension GatewayCore {
 
     /// What of `log` may leave the ring silently: what every required sink has taken or given up.
     func releasable(_ log: LogID) -> Offset? {
+        if holdsReleases { return nil }
         let required = sinks.filter(\.isRequired)
         let end = log == ring.currentLog ? ring.durableEnd : ring.logs.first { $0.log == log }?.end
         let own = ring.copiedLog(log) == nil ? required.map { $0.machine.releasable(log) }.min() ?? end : nil

@@ -95,6 +95,8 @@ package struct GatewayCore: Sendable {
     var formerNodes: [LogID: NodeID] = [:]
     /// The current log must end, as this gateway has got another node id.
     var isRenaming = false
+    /// Nothing is released yet: peers may require sinks that this gateway has not heard of since its start.
+    var holdsReleases = false
 
     struct OpenTicket {
         let ticket: Ticket

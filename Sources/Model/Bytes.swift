@@ -53,7 +53,7 @@ package struct ByteReader {
         return Int(value)
     }
 
-    @inlinable package mutating func fixed<Number: FixedWidthInteger & UnsignedInteger>(
+    @inlinable @inline(__always) package mutating func fixed<Number: FixedWidthInteger & UnsignedInteger>(
         _: Number.Type
     ) throws(FormatError) -> Number {
         let width = Number.bitWidth / 8

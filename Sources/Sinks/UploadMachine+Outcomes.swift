@@ -13,7 +13,7 @@ import Model
 /// |---|---|
 /// | with another accepted since | sent alone once more |
 /// | with none accepted since | pending, under suspicion until another chunk is accepted |
-/// | all of the chunk | the same, and the sink is paused: the fault is its own |
+/// | all of the chunk | the same, and, unless it took something shortly before, the sink is paused: the fault is its own |
 extension UploadMachine {
     mutating func finish(
         _ id: SendID, _ outcome: SendOutcome, now: MonotonicInstant,
@@ -29,14 +29,18 @@ extension UploadMachine {
         switch outcome {
         case .accepted:
             jobs[index].partAccepted()
+            trust = Self.refusalsTrusted
             for suspect in suspects.indices where !suspects[suspect].overlaps(jobs[index]) {
                 suspects[suspect].isWitnessed = true
             }
             if breaker.accepted(epoch: part.epoch) { out.append(.recovered("the sink accepts again")) }
         case .refused(let reason):
             jobs[index].partRefused(cut(reason, toBytes: Self.reasonBytes))
+            trust = max(trust - 1, 0)
             let job = jobs[index]
-            if job.accepted.isEmpty, !job.isDone, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
+            // Where verdicts fall another chunk has borne witness, and each answer settles a reading.
+            let isUnexplained = job.accepted.isEmpty && job.verdicts.isEmpty && !job.isDone
+            if isUnexplained, job.refusedAnswers.isMultiple(of: Self.refusalsPerPause) {
                 let words = cut(reason, toBytes: Self.reasonBytes)
                 let text = "the sink refuses everything so far of \(name(job)): \(words)"
                 pause(text, retryAfter: nil, epoch: part.epoch, opens: true, now: now, using: &rng, &out)
@@ -80,7 +84,7 @@ extension UploadMachine {
         guard let doubtful = job.doubtful else { return }
         suspects.append(Suspect(log: job.log, range: doubtful))
         if suspects.count > Self.suspectsKept { suspects.removeFirst() }
-        guard job.isRefusedWhole else { return }
+        guard job.isRefusedWhole, trust == 0 else { return }
         let text = "the sink refuses every reading of \(name(job)): \(job.refusals.first?.reason ?? "no reason")"
         pause(text, retryAfter: nil, epoch: epoch, opens: true, now: now, using: &rng, &out)
     }
@@ -91,15 +95,33 @@ extension UploadMachine {
         for range in job.accepted where settle(job.log, range, as: .uploaded, &out) { changed = true }
         // Nobody is told of what a peer's delivery has overtaken, so nobody else would give it back.
         if !changed { gates[job.log]?.allowance? += 1 }
-        for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
-            let range = refused.offset..<refused.offset.advanced(by: 1)
-            guard settle(job.log, range, as: .refused, &out) else { continue }
-            changed = true
-            remember(refused)
-            out.append(.refused(refused.log, refused.offset, reason: refused.reason))
-        }
+        if refuse(job, &out) { changed = true }
         for (range, loss) in job.losses where settle(job.log, range, as: UploadFate(loss), &out) { changed = true }
         if changed { tellProgress(job.log, &out) } else { tellIfFinished(job.log, &out) }
+    }
+
+    /// Books the readings that the job found bad, neighbours together.
+    private mutating func refuse(_ job: UploadJob, _ out: inout [UploadDirective]) -> Bool {
+        var runs: [[RefusedReading]] = []
+        for refused in job.verdicts.sorted(by: { $0.offset < $1.offset }) {
+            let offset = refused.offset
+            let isPending = logs[job.log]?.settlements.firstPending(from: offset) == offset
+            guard isPending else { continue }
+            if let last = runs.last?.last, last.offset.advanced(by: 1) == offset {
+                runs[runs.count - 1].append(refused)
+            } else {
+                runs.append([refused])
+            }
+        }
+        for run in runs {
+            let range = run[0].offset..<run[0].offset.advanced(by: run.count)
+            guard settle(job.log, range, as: .refused, &out) else { continue }
+            for refused in run {
+                remember(refused)
+                out.append(.refused(refused.log, refused.offset, reason: refused.reason))
+            }
+        }
+        return !runs.isEmpty
     }
 
     mutating func remember(_ refused: RefusedReading) {

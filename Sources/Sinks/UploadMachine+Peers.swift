@@ -61,10 +61,21 @@ extension UploadMachine {
         }
     }
 
-    mutating func deliver(_ log: LogID, _ range: Range<Offset>, _ out: inout [UploadDirective]) {
+    mutating func deliver(
+        _ log: LogID, _ range: Range<Offset>, as fate: UploadFate, _ out: inout [UploadDirective]
+    ) {
         guard let end = logs[log]?.end, range.lowerBound < end, !range.isEmpty else { return }
         let known = range.lowerBound..<min(range.upperBound, end)
-        guard settle(log, known, as: .uploaded, isByPeer: true, &out), let state = logs[log] else { return }
+        let pending = logs[log]?.settlements.pending(in: known) ?? []
+        guard settle(log, known, as: fate, isByPeer: true, &out), let state = logs[log] else { return }
+        if fate == .refused {
+            for range in pending.suffix(Self.refusedNamesKept) {
+                for place in max(range.count - Self.refusedNamesKept, 0)..<range.count {
+                    let offset = range.lowerBound.advanced(by: place)
+                    remember(RefusedReading(log: log, offset: offset, reason: "refused to a peer"))
+                }
+            }
+        }
         for index in jobs.indices.reversed() where jobs[index].log == log && jobs[index].range.overlaps(known) {
             jobs[index].trim(to: state.settlements)
             if jobs[index].isDone { settle(jobs.remove(at: index), &out) }

@@ -116,27 +116,40 @@ extension UploadMachine {
         return jobs.count { $0.lane == .backFill } < limit - 1
     }
 
+    /// Whether nothing tells the sink's own fault from that of the readings it refuses. Then the longest run goes next: it may well hold
+    /// a good reading, while what peers have left behind here is bad ones one by one, each of which would cost a pause.
+    private var seeksWitness: Bool { trust == 0 && suspects.contains { !$0.isWitnessed } }
+
     /// The next run of one lane.
     private func candidate(_ lane: UploadLane, skippingSuspects: Bool, now: MonotonicInstant) -> Choice {
         var deadline: MonotonicInstant?
+        var best: (log: LogID, run: Range<Offset>)?
+        let seeksWitness = seeksWitness
         for log in order {
             guard let state = logs[log], state.settlements.watermark < state.ready, mayBegin(log, state) else {
                 continue
             }
             if lane == .fresh, !state.isCurrent { continue }
             let bounds = lane == .fresh ? state.laneCut..<state.ready : Offset.zero..<state.laneCut
-            guard let run = run(of: log, state, in: bounds, skippingSuspects: skippingSuspects) else { continue }
+            let sought = seeksWitness ? Self.runsCompared : 1
+            let found = run(of: log, state, in: bounds, skippingSuspects: skippingSuspects, longestOf: sought)
+            guard let run = found else { continue }
             guard state.isPartial(run, chunk: settings.chunkReadings),
                 let since = state.readySince(run.lowerBound), since.advanced(by: settings.linger) > now
-            else { return .run(log, run) }
+            else {
+                guard seeksWitness else { return .run(log, run) }
+                if best.map({ $0.run.count < run.count }) ?? true { best = (log, run) }
+                continue
+            }
             let due = since.advanced(by: settings.linger)
             deadline = min(deadline ?? due, due)
         }
+        if let best { return .run(best.log, best.run) }
         return deadline.map { .later($0) } ?? .none
     }
 
     private func run(
-        of log: LogID, _ state: LogUpload, in bounds: Range<Offset>, skippingSuspects: Bool
+        of log: LogID, _ state: LogUpload, in bounds: Range<Offset>, skippingSuspects: Bool, longestOf sought: Int
     ) -> Range<Offset>? {
         var busy = jobs.filter { $0.log == log }.map(\.range)
         let room = ProgressCodec.islands - busy.count
@@ -145,13 +158,17 @@ extension UploadMachine {
         }
         busy.sort { $0.lowerBound < $1.lowerBound }
         var lower = bounds.lowerBound
+        var longest: Range<Offset>?
+        var seen = 0
         while let run = state.nextRun(in: lower..<bounds.upperBound, busy: busy, chunk: settings.chunkReadings) {
             // A peer's log has as many islands as there are holes in what is here of it: its owner bounds those.
             if state.isRelayed || state.settlements.islands < room || state.settlements.adjoins(run.lowerBound) {
-                return run
+                if longest.map({ $0.count < run.count }) ?? true { longest = run }
+                seen += 1
+                if seen >= sought || run.count >= settings.chunkReadings { break }
             }
             lower = run.upperBound
         }
-        return nil
+        return longest
     }
 }

@@ -5,7 +5,7 @@ import Model
 ///
 /// - A send is one contiguous run of one log and never crosses a chunk boundary; at most ``UploadSettings/chunksInFlight`` are under way.
 /// - Fresh readings and back-fill are lanes of their own. Each goes in order but for what is under way together, what is being split,
-///   and chunks that the sink refuses whole. They take turns, and back-fill leaves a slot to fresh readings.
+///   and chunks that the sink refuses whole, after which the longest run goes first. They take turns, and back-fill leaves a slot to fresh readings.
 /// - After an outage the fresh lane starts at the live end; what waited becomes back-fill.
 /// - Refused content is split in halves down to single readings; see ``UploadJob`` for when such a reading counts as refused.
 /// - Any other failure keeps everything and pauses the sink; see ``Breaker``.
@@ -21,6 +21,8 @@ package struct UploadMachine: Sendable {
     var jobs: [UploadJob] = []
     var suspects: [Suspect] = []
     var breaker: Breaker
+    /// Refusals that are still put down to the readings alone, as the sink has just taken others.
+    var trust = 0
     var bucket: TokenBucket?
     var lastLane = UploadLane.backFill
     var nextSend: UInt64 = 0
@@ -31,10 +33,15 @@ package struct UploadMachine: Sendable {
 
     /// Names of refused readings that are kept for the status; the count has no limit.
     static let refusedNamesKept = 64
-    /// Chunks under suspicion at a time: enough to get past a stretch of bad ones to a good one.
-    static let suspectsKept = 8
+    /// Chunks under suspicion at a time: enough to get past a stretch of bad ones to a good one, also where peers have brought what is
+    /// good around each.
+    static let suspectsKept = 64
     /// Refusals of parts of one chunk, none accepted, after which the sink gets a pause: splitting must not become a flood.
     static let refusalsPerPause = 32
+    /// Refusals after the sink has taken something that do not yet make the sink itself suspect.
+    static let refusalsTrusted = 32
+    /// Runs of a log that are compared for the longest: each costs a walk over what is settled.
+    static let runsCompared = 256
     /// A sink's words are cut here: they may quote the whole request.
     static let reasonBytes = 200
 
@@ -75,7 +82,9 @@ package struct UploadMachine: Sendable {
         case .dropped(let log):
             drop(log, &out)
         case .delivered(let log, let range):
-            deliver(log, range, &out)
+            deliver(log, range, as: .uploaded, &out)
+        case .refusedToPeer(let log, let range):
+            deliver(log, range, as: .refused, &out)
         case .paused(let log, let isPaused):
             gates[log, default: UploadGate()].isPaused = isPaused
         case .allow(let log, let chunks):

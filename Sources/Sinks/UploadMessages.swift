@@ -62,6 +62,9 @@ package enum UploadEvent: Sendable {
     case dropped(LogID)
     /// A peer brought the range to this sink, which is proved. What is pending there, and known to exist, counts as uploaded.
     case delivered(LogID, Range<Offset>)
+    /// A peer sent just these readings to this sink in vain, which is proved. What is pending there, and known to exist, counts as
+    /// refused.
+    case refusedToPeer(LogID, Range<Offset>)
     /// While paused no chunk of the log begins; what is under way ends. Also before the log is opened.
     case paused(LogID, Bool)
     /// From now on at most so many chunks of the log may be under way or be accepted, those under way now included; `nil` is no limit.
@@ -84,7 +87,7 @@ package struct SettledRange: Hashable, Sendable {
     package let fate: UploadFate
     /// Of a peer's log: no business of this gateway's ledger.
     package let isRelayed: Bool
-    /// Uploaded by a peer: this gateway has no receipt for it.
+    /// Uploaded by a peer, or refused to one: nothing that this gateway found out itself.
     package let isByPeer: Bool
 
     package init(log: LogID, range: Range<Offset>, fate: UploadFate, isRelayed: Bool = false, isByPeer: Bool = false) {

@@ -137,3 +137,24 @@ import Testing
         }
     }
 }
+
+extension CoveyTests {
+    @Test("A gateway that had to send from memory goes on sending when its disk is back")
+    func diskReturns() throws {
+        let covey = try CoveyBench(gateways: 2)
+        covey.run(seconds: 12)
+        covey.boxes[0].disk.refuse(.readOnly)
+        for _ in 0..<20 {
+            covey.feed(0, 10)
+            covey.run(seconds: 1)
+        }
+        #expect(covey.core(0).isMemoryOnly)
+        covey.boxes[0].disk.refuse(nil)
+        covey.run(seconds: 60)
+        #expect(!covey.core(0).isMemoryOnly)
+        covey.feed(0, 10)
+        covey.run(seconds: 20)
+        #expect(covey.core(0).sinks[0].machine.counts.uploaded == 210)
+        #expect(covey.core(0).sinks[0].machine.counts.pending == 0)
+    }
+}

@@ -12,6 +12,7 @@ import Testing
         claim.receipts = [
             UploadReceipt(range: span(512, 1024), digest: 0x0102_0304_0506_0708),
             UploadReceipt(range: span(4096, 4100), digest: 9),
+            UploadReceipt(range: span(4100, 4102), digest: 10, isRefused: true),
             UploadReceipt(range: span(1536, 2048), digest: .max),
         ]
         claim.turn = 300
@@ -23,10 +24,11 @@ import Testing
     /// Other versions must read these bytes for ever.
     @Test func goldenBytesOfAClaim() throws {
         let golden: [UInt8] =
-            [1, 1, 0xAC, 0x02, 60, 0x80, 0x08, 2, 0x80, 0x0C, 0x80, 0x04, 0x80, 0x10, 4, 3]
-            + [0x80, 0x08, 0x80, 0x04, 8, 7, 6, 5, 4, 3, 2, 1]
-            + [0x80, 0x30, 4, 9, 0, 0, 0, 0, 0, 0, 0]
-            + [0x87, 0x28, 0x80, 0x04] + [UInt8](repeating: 0xFF, count: 8)
+            [1, 1, 0xAC, 0x02, 60, 0x80, 0x08, 2, 0x80, 0x0C, 0x80, 0x04, 0x80, 0x10, 4, 4]
+            + [0x80, 0x08, 0xFE, 0x07, 8, 7, 6, 5, 4, 3, 2, 1]
+            + [0x80, 0x30, 6, 9, 0, 0, 0, 0, 0, 0, 0]
+            + [0, 3, 10, 0, 0, 0, 0, 0, 0, 0]
+            + [0x8B, 0x28, 0xFE, 0x07] + [UInt8](repeating: 0xFF, count: 8)
         #expect(sample().encode() == golden)
         #expect(try UploadClaim(bytes: golden) == sample())
         #expect(try UploadClaim(bytes: golden + [1, 2, 3]) == sample(), "later versions add fields at the end")
@@ -60,7 +62,7 @@ import Testing
         claim.waitSeconds = .max
         claim.isWorking = true
         claim.settled = OffsetRanges((0..<40).map { span(top / 64 * ($0 + 1), top / 64 * ($0 + 2) - 1) })
-        for index in 0..<40 {
+        for index in 0..<60 {
             let low = index.isMultiple(of: 2) ? 0 : top - UInt64(UploadClaim.receiptReadings)
             let range = span(low, low + UInt64(UploadClaim.receiptReadings))
             claim.receipts.append(UploadReceipt(range: range, digest: .max))
@@ -69,7 +71,8 @@ import Testing
         #expect(bytes.count <= UploadClaim.mostBytes)
         let read = try UploadClaim(bytes: bytes)
         #expect(read.settled.ranges.count == UploadClaim.mostSettled && claim.settled.contains(read.settled))
-        #expect(read.receipts == claim.receipts.suffix(UploadClaim.mostReceipts))
+        #expect(read.receipts == claim.receipts.suffix(read.receipts.count), "the oldest are left out")
+        #expect(read.receipts.count >= UploadClaim.mostReceipts)
     }
 
     @Test func arbitraryBytesAreAClaimOrAnError() throws {
@@ -123,6 +126,37 @@ import Testing
         var own = OwnReceipts()
         for place in 0..<40 as Range<UInt64> { own.add(receipt(place * 1000, place * 1000 + 10)) }
         #expect(own.entries.map(\.receipt.range.lowerBound.rawValue) == (8..<40).map { $0 * 1000 })
+    }
+
+    @Test func refusalsNeitherPushOutNorJoinWhatWasTaken() {
+        var own = OwnReceipts()
+        for place in 0..<30 as Range<UInt64> { own.add(receipt(place * 100, place * 100 + 50)) }
+        for place in 0..<30 as Range<UInt64> {
+            own.add(UploadReceipt(range: span(place * 100 + 50, place * 100 + 52), digest: place, isRefused: true))
+        }
+        #expect(own.entries.count { !$0.receipt.isRefused } == 30)
+        let refusals = own.entries.map(\.receipt).filter(\.isRefused)
+        #expect(refusals.map(\.digest) == Array(14..<30), "the newest")
+        for place in 30..<50 as Range<UInt64> { own.add(receipt(place * 100, place * 100 + 50)) }
+        #expect(own.entries.count { $0.receipt.isRefused } == UploadClaim.mostRefusals)
+        for place in 0..<20 as Range<UInt64> {
+            own.add(UploadReceipt(range: span(9000 + place, 9001 + place), digest: place, isRefused: true))
+        }
+        let merged = own.entries.map(\.receipt.range).filter { $0.length > 2 }.filter { $0.lowerBound.rawValue >= 9000 }
+        #expect(merged.allSatisfy { holding(9000, 9020).contains($0) })
+        #expect(own.entries.allSatisfy { !$0.receipt.isRefused || $0.receipt.range.length <= 20 })
+    }
+
+    @Test func unsignedRefusalsAreFew() {
+        var own = OwnReceipts()
+        own.add(span(0, 10))
+        for place in 1..<100 as Range<UInt64> { own.addRefused(span(place * 100, place * 100 + 1)) }
+        #expect(own.unsigned == [span(0, 10)] && own.unsignedRefusals.count == UploadClaim.mostRefusals)
+        let isSigned = own.sign(span(9900, 9901), 5)
+        #expect(isSigned)
+        let signed = UploadReceipt(range: span(9900, 9901), digest: 5, isRefused: true)
+        #expect(own.entries.map(\.receipt) == [signed])
+        #expect(own.chunksUnknown(at: 0, chunk: 512) == 2, "the one taken and the one signed")
     }
 
     @Test func aChunkIsKnownWithTheVersionOfTheClaimThatToldOfIt() {

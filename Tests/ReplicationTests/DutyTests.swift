@@ -216,7 +216,7 @@ import Testing
         driver.run(5)
         #expect(driver.heard().isEmpty)
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512)), start])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false), start])
     }
 
     @Test func whatOthersSayToHaveUploadedWaitsLongForItsProof() {

@@ -161,7 +161,8 @@ struct DutyWorld {
             handOffs[UploadKey(sink: sink, log: log), default: 0] += 1
             upload(index, place(sink), .paused(log.log, false))
         case .stop(let sink, let log): upload(index, place(sink), .paused(log.log, true))
-        case .settle(let sink, let log, let range): upload(index, place(sink), .delivered(log.log, range))
+        case .settle(let sink, let log, let range, let isRefused):
+            upload(index, place(sink), isRefused ? .refusedToPeer(log.log, range) : .delivered(log.log, range))
         case .allow(let sink, let log, let chunks): upload(index, place(sink), .allow(log.log, chunks: chunks))
         case .digest(let log, let range):
             let delay = Duration.milliseconds(Int.random(in: 5..<200, using: &random))

@@ -71,7 +71,7 @@ private struct Scene {
     }
 
     private mutating func check() {
-        for case .settle(let sink, let log, let range) in driver.heard() {
+        for case .settle(let sink, let log, let range, _) in driver.heard() {
             #expect(sink == sinkS && log == cast.log && held.contains(range))
             #expect(proofs.contains(range.lowerBound.rawValue / 8), "settled \(range) without a proof")
             settled.insert(range)

@@ -22,7 +22,7 @@ import Testing
         #expect(driver.asked.map(\.range) == [span(0, 512), span(512, 700)])
         #expect(driver.heard().isEmpty && driver.roster.releasable(cast.log) == .zero)
         driver.answerDigests()
-        let settled = [span(0, 512), span(512, 700)].map { DutyDirective.settle(sinkS, cast.log, $0) }
+        let settled = [span(0, 512), span(512, 700)].map { DutyDirective.settle(sinkS, cast.log, $0, isRefused: false) }
         #expect(driver.heard() == settled)
         #expect(driver.roster.releasable(cast.log) == Offset(700), "the rest of the watermark is mere words")
         #expect(!driver.roster.settledEverywhere(cast.log))
@@ -41,7 +41,8 @@ import Testing
         #expect(driver.roster.releasable(cast.log) == .zero && driver.asked.isEmpty)
         driver.step(.uploads(of: cast.second, cast.key, claim(512, [receipt(0, 512)])))
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))], "another's true receipt still counts")
+        let settled = DutyDirective.settle(sinkS, cast.log, span(0, 512), isRefused: false)
+        #expect(driver.heard() == [settled], "another's true receipt still counts")
     }
 
     @Test func aPeerWhoseReceiptsAreOftenWrongIsNotHeardAnyMore() {
@@ -59,7 +60,7 @@ import Testing
         #expect(driver.asked.isEmpty)
         driver.step(.holds(cast.log, holding(0, 512)))
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)])
     }
 
     @Test func whatCannotBeReadIsTriedAgainWhenHoldingsChange() {
@@ -70,7 +71,7 @@ import Testing
         #expect(driver.asked.isEmpty && driver.heard().isEmpty)
         driver.step(.holds(cast.log, holding(0, 600)))
         driver.answerDigests()
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)])
     }
 
     @Test func fewDigestsAreUnderWayAtATime() {
@@ -88,7 +89,7 @@ import Testing
         driver.step(.uploads(of: cast.origin, cast.key, claim(512, [receipt(0, 512)])))
         driver.answerDigests()
         driver.step(.digested(cast.log, span(0, 512), 0))
-        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512))])
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 512), isRefused: false)])
     }
 
     @Test func receiptsOfTheDeadCountAndOnesOfAFormerSelf() {
@@ -158,6 +159,61 @@ import Testing
         #expect(driver.roster.releasable(cast.log) == Offset(20))
         #expect(driver.claims.last?.claim.watermark == Offset(10))
         #expect(driver.claims.last?.claim.settled == holding(12, 20))
+    }
+
+    private func refusal(_ low: UInt64, _ high: UInt64, salt: UInt64 = 0) -> UploadReceipt {
+        UploadReceipt(range: span(low, high), digest: digest(span(low, high), salt: salt), isRefused: true)
+    }
+
+    @Test func aRefusalIsToldWithItsDigestOnceTheReadingIsHeld() {
+        var driver = RosterDriver(cast.origin)
+        driver.members([cast.first])
+        driver.sinks([cast.origin, cast.first])
+        driver.step(.began(cast.log))
+        driver.step(.holds(cast.log, holding(0, 10)))
+        driver.step(.uploaded(sinkS, cast.log, span(0, 10), digest: digest(span(0, 10))))
+        driver.step(.refused(sinkS, cast.log, span(10, 12)))
+        #expect(driver.asked.isEmpty, "it is not durable yet")
+        driver.step(.holds(cast.log, holding(0, 20)))
+        #expect(driver.asked.map(\.range) == [span(10, 12)])
+        driver.answerDigests()
+        driver.run(1)
+        #expect(driver.claims.last?.claim.receipts == [receipt(0, 10), refusal(10, 12)])
+        #expect(driver.claims.last?.claim.watermark == Offset(10))
+        #expect(driver.roster.releasable(cast.log) == Offset(12))
+    }
+
+    @Test func aRefusalThatMatchesSettlesAsRefusedAndIsNotClaimed() {
+        var driver = holder(holding(0, 20))
+        let told = claim(10, [receipt(0, 10), refusal(10, 12), receipt(12, 20)])
+        driver.step(.uploads(of: cast.origin, cast.key, told))
+        driver.answerDigests()
+        let settled = [(span(0, 10), false), (span(10, 12), true), (span(12, 20), false)]
+        #expect(driver.heard() == settled.map { DutyDirective.settle(sinkS, cast.log, $0, isRefused: $1) })
+        #expect(driver.roster.settledEverywhere(cast.log))
+        driver.run(6)
+        #expect(driver.claims.last?.claim.watermark == Offset(10))
+        #expect(driver.claims.last?.claim.settled == holding(12, 20))
+        #expect(driver.claims.last?.claim.receipts.isEmpty == true, "who did not send it gives no receipt")
+        driver.step(.uploads(of: cast.origin, cast.key, told))
+        #expect(driver.asked.isEmpty, "what is known is not read again")
+    }
+
+    @Test func aRefusalThatDoesNotMatchAlarmsAndSettlesNothing() {
+        var driver = holder(holding(0, 20))
+        driver.step(.uploads(of: cast.origin, cast.key, claim(0, [refusal(10, 12, salt: 4)])))
+        driver.answerDigests()
+        guard case .alarm = driver.heard().first else { return #expect(Bool(false), "no alarm") }
+        #expect(driver.roster.settledRanges(cast.log)?.isEmpty == true)
+    }
+
+    @Test func whatOnePeerUploadedAndAnotherSentInVainIsAtTheSink() {
+        var driver = holder(holding(0, 20))
+        driver.step(.uploads(of: cast.origin, cast.key, claim(0, [refusal(10, 12)])))
+        driver.step(.uploads(of: cast.second, cast.key, claim(0, [receipt(10, 12)])))
+        driver.answerDigests()
+        #expect(driver.heard() == [.settle(sinkS, cast.log, span(10, 12), isRefused: false)])
+        #expect(driver.roster.proved(sinkS, cast.log) == holding(10, 12))
     }
 
     @Test func aReceiptWithoutADigestIsCompletedFromTheDisk() {

@@ -8,9 +8,11 @@ import Testing
 struct BoardClockTests {
     private let hour = 3600 * SimulatedTime.second
 
-    @Test("A wake comes when the board's clock has reached it, never before, however it drifts", arguments: [
-        -200, 0, 200,
-    ] as [Int64])
+    @Test(
+        "A wake comes when the board's clock has reached it, never before, however it drifts",
+        arguments: [
+            -200, 0, 200,
+        ] as [Int64])
     func moments(drift: Int64) {
         var clock = BoardClock(gateway: 0)
         clock.driftPPM = drift

@@ -13,9 +13,11 @@ struct TripwireTests {
     private static let allowed: [(path: String, line: String, reason: String)] = []
 
     private static let words: [(word: String, reason: String)] = [
-        ("import Foundation", "Foundation is of higher floors"), ("Date(", "real time"), ("ContinuousClock", "real time"),
+        ("import Foundation", "Foundation is of higher floors"), ("Date(", "real time"),
+        ("ContinuousClock", "real time"),
         ("SuspendingClock", "real time"), ("clock_gettime", "real time"), ("Task.sleep", "real time"),
-        ("Task.detached", "unordered work"), ("UUID(", "real randomness"), ("SystemRandomNumberGenerator", "real randomness"),
+        ("Task.detached", "unordered work"), ("UUID(", "real randomness"),
+        ("SystemRandomNumberGenerator", "real randomness"),
         ("arc4random", "real randomness"), (".shuffled()", "real randomness"), (".randomElement()", "real randomness"),
     ]
 
@@ -40,7 +42,8 @@ struct TripwireTests {
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name.hasPrefix(".") { continue }
-            if name.hasSuffix(".swift") { found.append(folder + "/" + name) } else { found += files(in: folder + "/" + name) }
+            let path = folder + "/" + name
+            if name.hasSuffix(".swift") { found.append(path) } else { found += files(in: path) }
         }
         return found.sorted()
     }
@@ -94,8 +97,7 @@ struct TripwireTests {
     /// The name that a line declares as a set or a dictionary.
     static func unorderedName(_ line: String) -> String? {
         for keyword in ["var ", "let "] {
-            guard let start = line.range(of: keyword) else { continue }
-            let rest = line[start.upperBound...]
+            guard let rest = text(of: line, behind: keyword) else { continue }
             let name = rest.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
             let type = rest.dropFirst(name.count)
             let isSet = type.hasPrefix(": Set<") || type.hasPrefix(" = Set(") || type.hasPrefix(" = Set<")
@@ -112,12 +114,17 @@ struct TripwireTests {
         return nil
     }
 
+    /// What follows the first `word`.
+    private static func text(of line: String, behind word: String) -> Substring? {
+        line.firstRange(of: word).map { line[$0.upperBound...] }
+    }
+
     /// The name that a `for` walks over as it is; `nil` where something orders it first.
     static func walkedName(_ line: String) -> String? {
-        guard line.range(of: "for ") != nil, let start = line.range(of: " in "), !line.contains(".sorted") else {
+        guard line.contains("for "), let rest = text(of: line, behind: " in "), !line.contains(".sorted") else {
             return nil
         }
-        let walked = line[start.upperBound...].prefix { !" {".contains($0) }
+        let walked = rest.prefix { !" {".contains($0) }
         let parts = walked.split(separator: ".")
         guard !walked.contains("("), let last = parts.last else { return nil }
         if ["keys", "values"].contains(last) { return parts.dropLast().last.map(String.init) }

@@ -128,6 +128,25 @@ import Testing
         #expect(driver.machine.counts(logA).uploaded == 16)
     }
 
+    /// What a lone survivor finds: peers brought the good readings around each bad one, and the rest is as it was.
+    @Test(arguments: [5, 30, 60] as [UInt64])
+    func singleBadReadingsThatPeersLeftBehindDoNotKeepTheRestWaiting(_ left: UInt64) {
+        var driver = MachineDriver { $0.chunkReadings = 512 }
+        let end = left * 70 + 7000
+        let poison = Set((0..<end).filter { $0 % 70 == 13 })
+        driver.step(.relayed(logA, held: [span(0, end)], end: Offset(end)))
+        for number in 0..<left {
+            driver.step(.delivered(logA, span(number * 70, number * 70 + 13)))
+            driver.step(.delivered(logA, span(number * 70 + 14, number * 70 + 70)))
+        }
+        let begin = driver.now
+        driver.step(.paused(logA, false))
+        driver.settle(poison: poison)
+        #expect(Set(driver.refused.map(\.rawValue)) == poison)
+        let took = begin.duration(to: driver.now)
+        #expect(took < .seconds(10), "\(took) of pauses")
+    }
+
     @Test func aChunkFullOfBadReadingsIsRefusedOnceTheNextIsAccepted() {
         var driver = Self.machine(32, chunk: 8)
         let poison = Set(8..<24 as Range<UInt64>)

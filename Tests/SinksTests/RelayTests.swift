@@ -80,6 +80,42 @@ import Testing
         #expect(driver.machine.counts(logA).uploaded == 32 && driver.finished == [logA])
     }
 
+    @Test func whatWasRefusedToAPeerIsNotSentAndCountsAsRefused() {
+        var driver = MachineDriver { $0.chunksInFlight = 1 }
+        driver.openOld(logA, 32)
+        driver.step(.refusedToPeer(logA, span(8, 10)))
+        driver.step(.refusedToPeer(logA, span(9, 11)))
+        driver.step(.refusedToPeer(logA, span(31, 90)))
+        driver.settle()
+        #expect(driver.sent.map(\.range) == [span(0, 8), span(11, 16), span(16, 24), span(24, 31)])
+        let told = driver.settled.filter(\.isByPeer)
+        #expect(told.map(\.range) == [span(8, 10), span(10, 11), span(31, 32)])
+        #expect(told.allSatisfy { $0.fate == .refused })
+        let counts = driver.machine.counts(logA)
+        #expect(counts.uploaded == 28 && counts.refused == 4 && counts.isBalanced && driver.finished == [logA])
+        #expect(driver.machine.refusedOffsets(logA) == Set([8, 9, 10, 31].map { Offset($0) }))
+        #expect(driver.refused.isEmpty, "the peer has reported it")
+    }
+
+    @Test func aPeersRefusalLiftsTheSuspicion() {
+        var driver = MachineDriver { $0.chunksInFlight = 1 }
+        driver.openOld(logA, 8)
+        driver.drain(poison: Set(0..<8))
+        #expect(driver.machine.suspects.map(\.range) == [span(0, 8)])
+        driver.step(.refusedToPeer(logA, span(0, 8)))
+        #expect(driver.machine.suspects.isEmpty && driver.finished == [logA])
+        #expect(driver.machine.counts(logA).refused == 8)
+    }
+
+    @Test func namesOfALongRunRefusedToAPeerAreBounded() {
+        var driver = MachineDriver()
+        driver.step(.paused(logA, true))
+        driver.openOld(logA, 1000)
+        driver.step(.refusedToPeer(logA, span(0, 1000)))
+        #expect(driver.machine.counts(logA).refused == 1000)
+        #expect(driver.machine.refusedOffsets(logA).count == UploadMachine.refusedNamesKept)
+    }
+
     @Test func aDeliveryOvertakesASendThatThenEndsHarmlessly() {
         for outcome in [SendOutcome.accepted, .refused(reason: "no"), down] {
             var driver = MachineDriver { $0.chunksInFlight = 1 }

@@ -24,6 +24,8 @@ package struct Cluster: Sendable {
     /// Without a disk nothing becomes durable: then this is when to speak all the same.
     var beginsBy: MonotonicInstant?
     var hasBegun = false
+    /// When this gateway has heard of all sinks that any peer requires.
+    var releasesAt: MonotonicInstant?
     /// Those that were alive, and those that were known, when the machines were told last.
     var alive: [NodeID] = []
     var known: [NodeID] = []

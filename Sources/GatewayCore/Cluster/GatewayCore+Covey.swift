@@ -13,6 +13,9 @@ extension GatewayCore {
     /// tells apart.
     private static let silence = Duration.seconds(10)
 
+    /// How long a gateway that starts listens before it lets anything go.
+    private static let listening = Duration.seconds(10)
+
     /// Finds out what this ring holds of which logs; nothing is said to anybody before the incarnation of this start is durable.
     mutating func joinCovey(_ setup: ClusterSetup, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         precondition(setup.sinks.count == sinks.count, "\(setup.sinks.count) sink ids for \(sinks.count) sinks")
@@ -32,10 +35,7 @@ extension GatewayCore {
     /// Until the roster says whose turn it is.
     mutating func pauseUploads(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         for log in ring.logs.map(\.log) + ring.copies.map(\.log) {
-            // While there was no disk it went out without asking, and the roster may have said by now that it shall.
-            for index in sinks.indices where !sinks[index].machine.isJudged(log) {
-                stepUpload(index, .paused(log, true), now: now, &directives)
-            }
+            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
         }
     }
 
@@ -87,6 +87,7 @@ extension GatewayCore {
     mutating func followCovey(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         guard cluster != nil else { return }
         beginIfDue(now: now, &directives)
+        releaseIfDue(now: now)
         tellSinks(now: now, &directives)
         settleLogs(now: now, &directives)
         answerSources(&directives)
@@ -108,10 +109,25 @@ extension GatewayCore {
         guard isDurable || cluster?.beginsBy.map({ $0 <= now }) ?? false else { return }
         cluster?.hasBegun = true
         cluster?.beginsBy = nil
+        cluster?.releasesAt = now.advanced(by: Self.listening)
         stepMembership(.started, now: now, &directives)
         stepGossip(.tick, now: now, &directives)
         stepReplication(.tick, now: now, &directives)
         stepDuty(.tick, now: now, &directives)
+    }
+
+    /// What every sink has that must have it may go, once the progress that says so is durable.
+    private mutating func releaseIfDue(now: MonotonicInstant) {
+        guard let moment = cluster?.releasesAt, moment <= now else { return }
+        cluster?.releasesAt = nil
+        holdsReleases = false
+        for log in ring.logs.map(\.log) + ring.copies.map(\.log) {
+            if sinks.isEmpty { release(log) }
+            for index in sinks.indices where !dirtyProgress.contains(ProgressRef(sink: index, log: log)) {
+                dirtyProgress.append(ProgressRef(sink: index, log: log))
+            }
+        }
+        touchState(now: now)
     }
 
     mutating func tickCovey(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -139,7 +155,7 @@ extension GatewayCore {
     var coveyWake: MonotonicInstant? {
         guard let cluster else { return nil }
         guard cluster.hasBegun else { return cluster.beginsBy }
-        return ([cluster.wakes.next, cluster.bulletin.due] + cluster.waits).compactMap { $0 }.min()
+        return ([cluster.wakes.next, cluster.bulletin.due, cluster.releasesAt] + cluster.waits).compactMap { $0 }.min()
     }
 
     /// The current log has become longer, durably.
@@ -147,7 +163,10 @@ extension GatewayCore {
         guard cluster != nil, let log = ring.currentLog, let name = name(of: log) else { return }
         if cluster?.told?.log != name {
             cluster?.told = (name, .zero)
-            for index in sinks.indices { stepUpload(index, .paused(log, true), now: now, &directives) }
+            // While there was no disk it went out without asking, and the roster may have said by now that it shall.
+            for index in sinks.indices where !sinks[index].machine.isJudged(log) {
+                stepUpload(index, .paused(log, true), now: now, &directives)
+            }
             stepReplication(.opened(name), now: now, &directives)
             stepDuty(.began(name), now: now, &directives)
         }

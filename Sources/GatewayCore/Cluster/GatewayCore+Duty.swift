@@ -14,8 +14,10 @@ extension GatewayCore {
             case .stop(let sink, let log): setDuty(sink, log, .paused(log.log, true), now: now, &directives)
             case .allow(let sink, let log, let chunks):
                 setDuty(sink, log, .allow(log.log, chunks: chunks), now: now, &directives)
-            case .settle(let sink, let log, let range):
-                setDuty(sink, log, .delivered(log.log, range), now: now, &directives)
+            case .settle(let sink, let log, let range, let isRefused):
+                let event: UploadEvent =
+                    isRefused ? .refusedToPeer(log.log, range) : .delivered(log.log, range)
+                setDuty(sink, log, event, now: now, &directives)
                 noteUnsettled(log)
             case .digest(let log, let range): read(.digest, log, range, &directives)
             case .publish(let key, let claim):
@@ -46,8 +48,12 @@ extension GatewayCore {
         guard let sink = cluster?.setup.sinks[index], let log = name(of: settled.log) else { return }
         noteUnsettled(log)
         // What was uploaded from here is told by its receipt, and what a peer proved the roster knows.
-        if settled.fate == .uploaded { return }
-        stepDuty(.settled(sink, log, OffsetRanges(settled.range), isUploaded: false), now: now, &directives)
+        if settled.fate == .uploaded || settled.isByPeer { return }
+        let event: DutyEvent =
+            settled.fate == .refused
+            ? .refused(sink, log, settled.range)
+            : .settled(sink, log, OffsetRanges(settled.range), isUploaded: false)
+        stepDuty(event, now: now, &directives)
     }
 
     /// A sink took what was sent from here.

@@ -44,7 +44,10 @@ extension GatewayCore {
 
     /// The log of the former name ends where nothing of it is on its way; what comes next has a log of the new name.
     mutating func endFormerLog(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard isRenaming, pending.isEmpty, !isWriting, let log = ring.currentLog, ring.closeCurrentLog() else { return }
+        guard isRenaming, pending.isEmpty, !isWriting, let log = ring.currentLog else { return }
+        // Its last commit may be of this very step.
+        extendCurrentLog(now: now, &directives)
+        guard ring.closeCurrentLog() else { return }
         isRenaming = false
         for index in sinks.indices { stepUpload(index, .closed(log), now: now, &directives) }
         told = nil

@@ -15,10 +15,13 @@ package enum DutyEvent: Sendable {
     case holds(LogName, OffsetRanges)
     /// What of a log is durable at a peer, as far as it says; `nil`: withdrawn.
     case peerHolds(NodeID, LogName, OffsetRanges?)
-    /// What a sink of this gateway needs no more: known to be uploaded, from stored progress, or (`isUploaded` false) refused or gone.
+    /// What a sink of this gateway needs no more: known to be uploaded, from stored progress, or (`isUploaded` false) refused or gone. Nobody
+    /// else is told.
     case settled(SinkID, LogName, OffsetRanges, isUploaded: Bool)
     /// A sink took the range from this gateway. Where the digest is not at hand, the roster asks for it.
     case uploaded(SinkID, LogName, Range<Offset>, digest: UInt64?)
+    /// A sink refused each reading of the range, which this gateway sent, for its content. The roster asks for the digest.
+    case refused(SinkID, LogName, Range<Offset>)
     /// Answers each ``DutyDirective/digest(_:_:)``; `nil` where the range could not be read whole.
     case digested(LogName, Range<Offset>, UInt64?)
     /// Answers each ``DutyDirective/publish(_:_:)``, in their order: the version of this gateway's gossip that has the claim.
@@ -39,8 +42,8 @@ package enum DutyDirective: Hashable, Sendable {
     case start(SinkID, LogName)
     /// Begin no further chunk; what is under way ends.
     case stop(SinkID, LogName)
-    /// A peer's upload of the range is proved: it needs no upload from here.
-    case settle(SinkID, LogName, Range<Offset>)
+    /// It is proved that a peer uploaded the range, or (`isRefused`) sent just these readings in vain: it needs no upload from here.
+    case settle(SinkID, LogName, Range<Offset>, isRefused: Bool)
     /// From now on at most so many chunks may be under way or be accepted, those under way now included; `nil` is no limit. Replaces
     /// the one before.
     case allow(SinkID, LogName, chunks: Int?)

@@ -5,9 +5,10 @@ import Model
 ///
 /// | a receipt of a peer, dead or alive | then |
 /// |---|---|
-/// | its range is proved already | nothing |
+/// | its range is proved already, or it says refused and nothing of it is pending | nothing |
 /// | this gateway holds its range wholly | the range is read, and its digest compared |
-/// | - equal | the range is proved: the sink has what is held here |
+/// | - equal | the range is proved: the sink has what is held here; or, where it says so, refused just that |
+/// | - equal, by one who says taken and by another who says refused | the sink has it |
 /// | - not equal | alarm; the receipt counts no more; the readings stay pending until something else proves them |
 /// | - could not be read | as if not held, until what is held changes |
 /// | this gateway lacks a part of its range | looked at again when more is held |
@@ -25,7 +26,7 @@ extension DutyRoster {
         let place = place(key)
         // After a restart the turns go on where they were.
         if peer == node { duties[place].turn = max(duties[place].turn, claim.turn) }
-        let proved = duties[place].proved
+        let duty = duties[place]
         duties[place].edit(peer) { uploads in
             if uploads.turn != claim.turn || uploads.isWorking != claim.isWorking { uploads.spokeAt = now }
             uploads.turn = claim.turn
@@ -36,7 +37,7 @@ extension DutyRoster {
             let isHeard = uploads.wrong.count < settings.mostFalse
             uploads.receipts =
                 isHeard
-                ? claim.receipts.filter { !proved.contains($0.range) && !uploads.wrong.contains($0) } : []
+                ? claim.receipts.filter { !duty.knows($0) && !uploads.wrong.contains($0) } : []
         }
         unproved.enter(key)
         touched.append(key)
@@ -73,6 +74,20 @@ extension DutyRoster {
         touched.append(key)
     }
 
+    mutating func refuse(_ key: UploadKey, _ range: Range<Offset>, now: MonotonicInstant) {
+        guard !range.isEmpty else { return }
+        precondition(
+            range.length <= UInt64(UploadClaim.receiptReadings), "\(range.length) readings refused at once")
+        let place = place(key)
+        duties[place].refuse(range)
+        duties[place].isAllowanceUsed = true
+        touched.append(key)
+        // Alone there is nobody to tell.
+        guard settings.isClustered else { return }
+        duties[place].own.addRefused(range)
+        unproved.enter(key)
+    }
+
     /// Asks for digests while reads may be under way, by turns over the keys.
     mutating func askForDigests(_ out: inout [DutyDirective]) {
         while reading.count < settings.digestsInFlight, !unproved.isEmpty {
@@ -94,6 +109,10 @@ extension DutyRoster {
         guard let place = places[key], isOfInterest(key.sink) else { return nil }
         for range in duties[place].own.unsigned + duties[place].own.vouched where !isReading(key.log, range) {
             return range
+        }
+        // A reading may be refused before it is durable; then its digest comes with what is held next.
+        for range in duties[place].own.unsignedRefusals where !isReading(key.log, range) {
+            if logs[key.log]?.holds.contains(range) == true { return range }
         }
         return provable(place) { !isReading(key.log, $0) }
     }
@@ -140,10 +159,11 @@ extension DutyRoster {
     ) {
         let key = duties[place].key
         var isProved = false
+        var isRefused = false
         for index in duties[place].peers.indices {
             for receipt in duties[place].peers[index].receipts where receipt.range == range {
                 if receipt.digest == digest {
-                    isProved = true
+                    if receipt.isRefused { isRefused = true } else { isProved = true }
                 } else {
                     duties[place].peers[index].wrong.append(receipt)
                     let (low, high) = (range.lowerBound, range.upperBound)
@@ -157,9 +177,13 @@ extension DutyRoster {
             }
             duties[place].peers[index].receipts.removeAll { $0.range == range }
         }
-        guard isProved else { return }
-        duties[place].prove(range)
-        claim(place, at: now.advanced(by: settings.quietInterval))
-        if mine[key.sink] != nil { out.append(.settle(key.sink, key.log, range)) }
+        guard isProved || isRefused else { return }
+        if isProved {
+            duties[place].prove(range)
+            claim(place, at: now.advanced(by: settings.quietInterval))
+        } else {
+            duties[place].refuse(range)
+        }
+        if mine[key.sink] != nil { out.append(.settle(key.sink, key.log, range, isRefused: !isProved)) }
     }
 }

@@ -84,6 +84,7 @@ package struct DutyRoster: Sendable {
             settle(UploadKey(sink: sink, log: log), ranges, isUploaded: isUploaded, now: now)
         case .uploaded(let sink, let log, let range, let digest):
             accept(UploadKey(sink: sink, log: log), range, digest, now: now)
+        case .refused(let sink, let log, let range): refuse(UploadKey(sink: sink, log: log), range, now: now)
         case .digested(let log, let range, let digest): compare(log, range, digest, now: now, &out)
         case .published(let key, let version):
             guard let place = places[key] else { return }
@@ -125,7 +126,8 @@ package struct DutyRoster: Sendable {
         for sink in logs[log]?.sinks ?? [] {
             let key = UploadKey(sink: sink, log: log)
             touched.append(key)
-            if let place = places[key], duties[place].peers.contains(where: { !$0.receipts.isEmpty }) {
+            guard let place = places[key] else { continue }
+            if duties[place].peers.contains(where: { !$0.receipts.isEmpty }) || duties[place].own.isUnsigned {
                 unproved.enter(key)
             }
         }

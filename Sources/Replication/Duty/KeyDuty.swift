@@ -89,8 +89,21 @@ struct KeyDuty: Sendable {
         proved.insert(range)
         done.insert(range)
         for index in peers.indices where !peers[index].receipts.isEmpty {
-            peers[index].receipts.removeAll { proved.contains($0.range) }
+            peers[index].receipts.removeAll { proved.contains($0.range) || $0.isRefused && done.contains($0.range) }
         }
+    }
+
+    /// The sink will have none of it.
+    mutating func refuse(_ range: Range<Offset>) {
+        done.insert(range)
+        for index in peers.indices where !peers[index].receipts.isEmpty {
+            peers[index].receipts.removeAll { $0.isRefused && done.contains($0.range) }
+        }
+    }
+
+    /// Whether nothing is to be learnt from a receipt any more.
+    func knows(_ receipt: UploadReceipt) -> Bool {
+        receipt.isRefused ? done.contains(receipt.range) : proved.contains(receipt.range)
     }
 
     /// Asks for a claim at `moment` at the latest, and not faster than claims may follow each other.

@@ -1,15 +1,18 @@
 package import Model
 
-/// Says that a sink took these readings of a log, and what they were.
+/// Says that a sink took these readings of a log, or will not have any of them, and what they were.
 package struct UploadReceipt: Hashable, Sendable {
     /// Not empty.
     package let range: Range<Offset>
     /// The run digest of all readings of the range.
     package let digest: UInt64
+    /// The sink refused each of them for its content: it has none.
+    package let isRefused: Bool
 
-    package init(range: Range<Offset>, digest: UInt64) {
+    package init(range: Range<Offset>, digest: UInt64, isRefused: Bool = false) {
         self.range = range
         self.digest = digest
+        self.isRefused = isRefused
     }
 }
 
@@ -22,7 +25,7 @@ package struct UploadClaim: Hashable, Sendable {
     package var watermark: Offset = .zero
     /// Further such ranges above the watermark, at most ``mostSettled``; may understate.
     package var settled = OffsetRanges()
-    /// Of own uploads, oldest first, at most ``mostReceipts``.
+    /// Of own uploads, oldest first, at most ``mostReceipts`` and ``mostRefusals``.
     package var receipts: [UploadReceipt] = []
     /// Rises with every claim that is published while its writer works.
     package var turn: UInt64 = 0
@@ -46,15 +49,17 @@ package struct UploadClaim: Hashable, Sendable {
 /// | flags | one byte: 1 working; the other bits are ignored |
 /// | turn, seconds to wait, watermark | varint each |
 /// | settled ranges | as ``OffsetRanges`` has them, at most 16 |
-/// | number of receipts | varint, at most 32 |
-/// | per receipt | signed varint from the end of the one before (from 0 for the first), varint length, 8 bytes digest |
+/// | number of receipts | varint, at most 48 |
+/// | per receipt | signed varint from the end of the one before (from 0 for the first), varint 2·(length - 1), plus 1 where refused, 8 bytes digest |
 /// | more | ignored: fields of later versions |
 extension UploadClaim {
     static let version: UInt8 = 1
     /// Islands above the watermark: as many as an upload machine makes.
     package static let mostSettled = 16
-    /// Receipts in one claim: a value must fit a datagram.
+    /// Receipts of what was taken in one claim: a value must fit a datagram.
     package static let mostReceipts = 32
+    /// Receipts of what was refused in one claim, beside the others: refusals are short and many, and must not push those out.
+    package static let mostRefusals = 16
     /// Readings of one receipt: older receipts are merged up to here, and a reader must digest them at one go.
     package static let receiptReadings = 16 * Limits.chunkReadings
     /// No sink may stop an upload for longer.
@@ -63,18 +68,27 @@ extension UploadClaim {
     package static let greatest: UInt64 = 1 << 48
     package static let mostBytes = 900
 
+    /// The oldest receipts are left out where the bytes would be too many, which takes leaps of 2^20 readings between most of them.
     package func encode() -> [UInt8] {
+        let kept = receipts.suffix(Self.mostReceipts + Self.mostRefusals)
+        for count in stride(from: kept.count, to: 0, by: -1) {
+            let bytes = encode(kept.suffix(count))
+            if bytes.count <= Self.mostBytes { return bytes }
+        }
+        return encode([])
+    }
+
+    private func encode(_ kept: ArraySlice<UploadReceipt>) -> [UInt8] {
         var bytes: [UInt8] = [Self.version, isWorking ? 1 : 0]
         bytes.append(varint: turn)
         bytes.append(varint: UInt64(min(waitSeconds, Self.mostWait)))
         bytes.append(varint: watermark.rawValue)
         settled.append(to: &bytes, limit: Self.mostSettled)
-        let kept = receipts.suffix(Self.mostReceipts)
         bytes.append(varint: UInt64(kept.count))
         var end: UInt64 = 0
         for receipt in kept {
             bytes.append(signed: Int64(receipt.range.lowerBound.rawValue) - Int64(end))
-            bytes.append(varint: receipt.range.length)
+            bytes.append(varint: (receipt.range.length - 1) * 2 + (receipt.isRefused ? 1 : 0))
             bytes.append(fixed: receipt.digest)
             end = receipt.range.upperBound.rawValue
         }
@@ -93,13 +107,14 @@ extension UploadClaim {
             throw .invalid("settled ranges")
         }
         var end: Int64 = 0
-        for _ in 0..<(try reader.count(limit: Self.mostReceipts, "receipts")) {
+        for _ in 0..<(try reader.count(limit: Self.mostReceipts + Self.mostRefusals, "receipts")) {
             let (start, isOver) = end.addingReportingOverflow(try reader.signed())
-            let length = try reader.count(limit: Self.receiptReadings, "readings of a receipt")
-            guard !isOver, start >= 0, start <= Int64(Self.greatest), length > 0 else { throw .invalid("receipt") }
-            end = start + Int64(length)
+            let length = try reader.count(limit: 2 * Self.receiptReadings - 1, "readings of a receipt")
+            guard !isOver, start >= 0, start <= Int64(Self.greatest) else { throw .invalid("receipt") }
+            end = start + Int64(length / 2 + 1)
             let range = Offset(UInt64(start))..<Offset(UInt64(end))
-            receipts.append(UploadReceipt(range: range, digest: try reader.fixed(UInt64.self)))
+            let digest = try reader.fixed(UInt64.self)
+            receipts.append(UploadReceipt(range: range, digest: digest, isRefused: length & 1 != 0))
         }
     }
 }

@@ -57,12 +57,12 @@ enum FaultAtlas {
         switch kind {
         case .crash, .powerCut: 1...25
         case .gracefulStop, .pause: 10...60
-        case .massRestart: 40...200
+        case .massRestart: 20...100
         case .failedWrite, .failedSync: 2...40
         case .slowDisk: 2...20
         case .readOnlyDisk, .fullDisk: 10...100
         case .lyingSync, .bitRot, .misdirectedWrite, .unreadableSectors: 10...60
-        case .wipedDisk, .oldImage, .clonedCard: 30...200
+        case .wipedDisk, .oldImage, .clonedCard: 8...40
         case .sinkUnavailable, .sinkLate, .sinkForgetsToAnswer, .sinkThrottles, .sinkGone: 3...60
         case .sinkOutOfReach: 10...90
         case .clockStep, .clockFreeze: 10...60

@@ -85,7 +85,12 @@ package struct Scenario: Sendable {
         segments = (0..<gateways).map { drawnSegments[$0 % 9] }
         faults = FaultAtlas.draw(gateways: gateways, using: &random)
         if let only = options.only { faults = only }
+        if options.only == nil { options.bug?.prepare(&self) }
         for kind in options.without.kinds { faults.remove(kind) }
+    }
+
+    mutating func requireFirstSink() {
+        sinks[0] = SinkPlan(name: sinks[0].name, isRequired: true, settings: sinks[0].settings)
     }
 
     /// A bit for each sink that must have a reading before it may leave.

@@ -92,6 +92,12 @@ struct Network {
         return arrivals
     }
 
+    /// A planted bug says it so many times more.
+    mutating func repeatCount(of bytes: [UInt8], _ times: Int) {
+        counts.datagrams += times
+        counts.datagramBytes += times * bytes.count
+    }
+
     private func delay(using random: inout SeededRandom) -> Int64 {
         random.draw(weather.delay.lowerBound, weather.delay.upperBound) * 1000
     }

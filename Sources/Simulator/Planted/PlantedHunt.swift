@@ -11,6 +11,7 @@ package struct PlantedHunt: Sendable {
             tries += 1
             var options = RunOptions()
             options.bug = bug
+            options.gateways = bug.gateways
             if let failure = History.run(seed: seed, options: options).failures.first {
                 return PlantedHunt(property: failure.property, seed: seed, tries: tries)
             }

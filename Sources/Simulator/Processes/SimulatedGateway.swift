@@ -66,6 +66,9 @@ final class SimulatedGateway {
     /// The node id that the configuration gives; `nil` where it gives none.
     var configuredNode: NodeID?
 
+    /// What a planted bug goes back to.
+    var oldCore: GatewayCore?
+
     // What the checks keep
     /// What the ring held of each log at the last look.
     var holdings: [LogID: [Range<Offset>]] = [:]

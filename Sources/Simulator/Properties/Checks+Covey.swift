@@ -9,19 +9,16 @@ import RingLog
 extension World {
     /// After every step: whose incarnation is what.
     func noteIncarnation(_ gateway: SimulatedGateway) {
-        guard let incarnation = gateway.core?.cluster?.membership.incarnation,
-            let node = gateway.core?.cluster?.node
-        else { return }
+        guard let incarnation = gateway.core?.incarnation, let node = gateway.core?.node else { return }
         guard gateway.lastIncarnation != incarnation || gateway.lastNode != node else { return }
         gateway.lastIncarnation = incarnation
         gateway.lastNode = node
         truth.incarnations[node] = max(truth.incarnations[node] ?? incarnation, incarnation)
     }
 
-    /// Every few seconds: what one gateway believes of the others.
-    func checkBeliefs(_ gateway: SimulatedGateway) {
-        guard let cluster = gateway.core?.cluster else { return }
-        for member in cluster.membership.members {
+    /// After every message of membership: an owner that hears of a lie contradicts it within a second.
+    func checkIncarnations(_ gateway: SimulatedGateway) {
+        for member in gateway.core?.peers ?? [] {
             guard let raised = truth.incarnations[member.node] else {
                 fail(.strangersChangeNothing, gateway, "a member \(member.node) that never was")
                 continue
@@ -30,6 +27,11 @@ extension World {
                 fail(.ownIncarnation, gateway, "\(member.node) at \(member.incarnation), it is at \(raised) itself")
             }
         }
+    }
+
+    /// Every few seconds: what one gateway believes of the others.
+    func checkBeliefs(_ gateway: SimulatedGateway) {
+        guard let cluster = gateway.core?.cluster else { return }
         for log in cluster.replicator.knownLogs {
             let belief = SimulatedGateway.Belief(
                 end: cluster.replicator.end(of: log), isClosed: cluster.replicator.isClosed(log))
@@ -47,11 +49,13 @@ extension World {
 
     /// The covey at rest: all know one another, all know the same, nobody works, hardly anybody speaks, and old packets change nothing.
     func checkQuiet() {
-        waitUntil(within: Self.settling) { $0.disagreement == nil && $0.contexts.count <= 1 && !$0.isAnybodyUploading }
+        checkUploaders()
+        waitUntil(within: Self.settling) { world in
+            world.disagreement == nil && world.contexts.count <= 1 && !world.isAnybodyUploading
+        }
         if let text = disagreement { fail(.membersAgree, nil, text) }
         if contexts.count > 1 { fail(.replicasAgree, nil, "\(contexts.count) contexts for one covey") }
         checkSameState()
-        checkUploaders()
         guard failures.isEmpty else { return }
         checkTraffic()
         guard failures.isEmpty else { return }
@@ -80,7 +84,7 @@ extension World {
         for gateway in gateways.dropFirst() {
             guard let gossip = gateway.core?.cluster?.gossip else { continue }
             for space in Self.spaces where gossip.ownEntries(space) != first.ownEntries(space) {
-                fail(.replicasAgree, gateway, "space \(space.rawValue) differs from gateway 0's, the contexts are equal")
+                fail(.replicasAgree, gateway, "space \(space.rawValue) is another than gateway 0 has")
             }
         }
     }
@@ -101,6 +105,11 @@ extension World {
                 if working.count > 1 {
                     fail(.oneUploader, nil, "\(book.log) to sink \(sink) by \(working.map(\.index))")
                 }
+            }
+            // A hand-off of each log, and doubts about a few receipts. Who was away while a lone survivor uploaded doubts more.
+            let bound = truth.books.count * 8 * scenario.chunkReadings + 500
+            if scenario.ending != .loneSurvivor, sinks[sink].doublesInPeace > bound {
+                fail(.oneUploader, nil, "\(sinks[sink].doublesInPeace) doubles at sink \(sink) in peace")
             }
         }
     }

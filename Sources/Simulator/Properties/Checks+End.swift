@@ -74,7 +74,8 @@ extension World {
                     if !plan.isRequired, uploadedGaps.contains(key) { continue }
                     // Nobody has it: it went with a disk that no promise covers.
                     if fate.disks == 0, gateways[book.owner].history.isDishonest { continue }
-                    let property = fate.disks == 0 ? Property.noSilentGap : .allUploaded
+                    let missing = uploadedGaps.contains(key) ? Property.noSilentEviction : .noSilentGap
+                    let property = fate.disks == 0 ? missing : .allUploaded
                     return fail(property, gateways[book.owner], "\(key) is not at \(plan.name), disks \(fate.disks)")
                 }
             }

@@ -7,6 +7,9 @@ import Sinks
 extension World {
     /// Whatever shows a reading under its key shows the same one, and no number has two keys.
     func learn(_ stored: StoredReading, from gateway: SimulatedGateway) {
+        guard case .number(let number) = stored.reading.value, number >= 0, number < Double(truth.born.count) else {
+            return fail(.noRottenReading, gateway, "\(Key(stored)) was never said by a source: \(stored.reading)")
+        }
         let book = truth.book(stored.log) ?? truth.open(stored.log, owner: gateway.index, life: gateway.life)
         if let before = book.fate(stored.offset.rawValue) {
             if before.reading != stored.reading {
@@ -15,9 +18,6 @@ extension World {
             return
         }
         book.note(stored.offset.rawValue, stored.reading)
-        guard case .number(let number) = stored.reading.value, truth.keyOfValue.indices.contains(Int(number)) else {
-            return fail(.noRottenReading, gateway, "\(Key(stored)) was never said by a source: \(stored.reading)")
-        }
         let key = Key(stored)
         if let other = truth.keyOfValue[Int(number)] { checkDouble(key, other, from: gateway) }
         truth.keyOfValue[Int(number)] = key
@@ -43,7 +43,7 @@ extension World {
     }
 
     func checkSend(_ request: SendRequest, of gateway: SimulatedGateway) {
-        guard request.log == gateway.core?.ring.currentLog, !gateway.history.wasMemoryOnly else { return }
+        guard request.log == gateway.core?.currentLog, !gateway.history.wasMemoryOnly else { return }
         let durable = gateway.core?.ring.durableEnd ?? .zero
         if request.range.upperBound > durable {
             fail(.syncedFirst, gateway, "\(request.range) is sent, \(durable) is durable")
@@ -52,7 +52,7 @@ extension World {
 
     func checkRead(_ request: SendRequest, _ readings: [StoredReading], of gateway: SimulatedGateway) {
         var expected = request.range.lowerBound
-        let wait = (gateway.core?.settings.clockWait.nanoseconds ?? 0) / 32 * 30
+        let wait = Self.clockWait.nanoseconds / 32 * 30
         for stored in readings {
             if stored.log != request.log || stored.offset != expected {
                 return fail(.noSilentGap, gateway, "a send has \(stored.offset) where \(expected) belongs")
@@ -83,6 +83,21 @@ extension World {
                     fail(.syncedFirst, gateway, "\(key) is acknowledged without a disk and is not at \(sink.plan.name)")
                 }
             }
+        }
+    }
+
+    /// A sink gets again what it has: only where its answer was lost, with a process or on the way, or another gateway's word of it was.
+    func checkDouble(_ key: Key, _ shipment: Shipment) {
+        sinks[shipment.sink].doubles += 1
+        guard let taker = truth.book(key.log)?.taker(of: key.offset, at: shipment.sink) else { return }
+        let first = gateways[Int(taker.gateway)]
+        guard first.life == Int(taker.life), first.core != nil else { return }
+        // What an earlier process sent may come late.
+        guard gateways[shipment.gateway].life == shipment.life else { return }
+        if first.index == shipment.gateway {
+            fail(.boundedDuplicates, first, "\(key) goes to \(sinks[shipment.sink].plan.name) twice from one process")
+        } else if healedAt > 0 {
+            sinks[shipment.sink].doublesInPeace += 1
         }
     }
 }

@@ -7,7 +7,7 @@ import Sinks
 extension World {
     /// After every step, in constant time; the rest every few simulated seconds.
     func checkStep(_ gateway: SimulatedGateway) {
-        if let log = gateway.core?.ring.currentLog, log != gateway.currentLog {
+        if let log = gateway.core?.currentLog, log != gateway.currentLog {
             if let book = truth.book(log) {
                 fail(.logsAreNew, gateway, "\(log) is of gateway \(book.owner), life \(book.life), and now of this")
             }
@@ -74,7 +74,7 @@ extension World {
 
     /// After an answer: the log that is being written; the others every few seconds.
     func checkWatermark(_ gateway: SimulatedGateway, _ sink: Int) {
-        guard let log = gateway.core?.ring.currentLog else { return }
+        guard let log = gateway.core?.currentLog else { return }
         checkWatermark(gateway, sink, log)
     }
 

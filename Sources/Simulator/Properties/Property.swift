@@ -39,9 +39,9 @@ package struct Property: Hashable, Sendable {
 
     package static let all: [Property] = [
         acknowledgedSurvives, sameKeySameBytes, watermarkIsTrue, noSilentEviction, noDuplicates, noSilentGap,
-        logsAreNew, ownIncarnation, nothingGoesBack, strangersChangeNothing, replicasAgree, isBounded, boundedDuplicates,
-        noRottenReading, startsAlways, syncedFirst, countsBalance, waitsForClock, answersOnce, allUploaded,
-        membersAgree, fullyReplicated, oneUploader, trafficRests, loneSurvivor,
+        logsAreNew, ownIncarnation, nothingGoesBack, strangersChangeNothing, replicasAgree, isBounded,
+        boundedDuplicates, noRottenReading, startsAlways, syncedFirst, countsBalance, waitsForClock, answersOnce,
+        allUploaded, membersAgree, fullyReplicated, oneUploader, trafficRests, loneSurvivor,
     ]
 }
 

@@ -62,6 +62,26 @@ final class LogBook {
         self.life = life
     }
 
+    /// The process that last got a receipt for a reading.
+    struct Taker: Hashable {
+        let gateway: Int32
+        let life: Int32
+    }
+
+    /// By sink, then by offset.
+    private var takers: [[Taker?]] = []
+
+    func note(_ taker: Taker, of offset: UInt64, at sink: Int) {
+        while takers.count <= sink { takers.append([]) }
+        while UInt64(takers[sink].count) <= offset { takers[sink].append(nil) }
+        takers[sink][Int(offset)] = taker
+    }
+
+    func taker(of offset: UInt64, at sink: Int) -> Taker? {
+        guard sink < takers.count, offset < UInt64(takers[sink].count) else { return nil }
+        return takers[sink][Int(offset)]
+    }
+
     func fate(_ offset: UInt64) -> Fate? { offset < UInt64(fates.count) ? fates[Int(offset)] : nil }
 
     func note(_ offset: UInt64, _ reading: Reading) {

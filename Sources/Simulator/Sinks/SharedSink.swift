@@ -37,6 +37,8 @@ struct SharedSink {
     /// Chunks that came, and readings that it had already.
     var arrivals = 0
     var doubles = 0
+    /// Of those, in peace: two gateways that both live and know one another have sent one reading.
+    var doublesInPeace = 0
 
     init(plan: Scenario.SinkPlan) {
         self.plan = plan

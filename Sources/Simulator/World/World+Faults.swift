@@ -16,7 +16,7 @@ extension World {
 
     func strike(_ kind: FaultKind) {
         guard !isHealed else { return }
-        plan(kind)
+        if ![.wipedDisk, .oldImage, .clonedCard].contains(kind) { plan(kind) }
         let victim = gateways[Int(streams.faults[kind.rawValue].draw(0, Int64(gateways.count) - 1))]
         switch kind {
         case .crash, .powerCut:
@@ -126,9 +126,14 @@ extension World {
     private func replaceDisk(_ kind: FaultKind, of gateway: SimulatedGateway) {
         if kind == .oldImage, gateway.image == nil {
             gateway.image = gateway.disk.image()
-            return
+            return plan(kind)
         }
-        guard truth.isSafe(without: gateway.index, sinks: judges, rotten: rottenBits) else { return }
+        for gateway in gateways { noteHoldings(gateway) }
+        guard truth.isSafe(without: gateway.index, sinks: judges, rotten: rottenBits) else {
+            // Soon enough it will be.
+            return later(SimulatedTime.second, .fault(kind))
+        }
+        plan(kind)
         let disk: SimulatedDisk
         switch kind {
         case .wipedDisk: disk = SimulatedDisk(size: gateway.disk.size)

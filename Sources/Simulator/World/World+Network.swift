@@ -10,6 +10,7 @@ extension World {
 
     func send(datagram bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
         trace.note(bytes)
+        say("gateway \(gateway.index) to \(address): datagram \(bytes.prefix(1) + bytes.dropFirst(25).prefix(1)), \(bytes.count) bytes")
         if bytes.count > Self.mostDatagramBytes {
             fail(.isBounded, gateway, "a datagram of \(bytes.count) bytes")
         }
@@ -17,6 +18,7 @@ extension World {
         let arrivals = network.send(
             datagram: bytes, from: gateway.index, to: receiver, at: time, using: &streams.network,
             struck: { coverage[$0.rawValue] += 1 })
+        if has(.chatter) { network.repeatCount(of: bytes, 19) }
         for arrival in arrivals {
             heap.push(.datagram(bytes, from: gateway.index, to: receiver), at: arrival)
         }
@@ -42,7 +44,9 @@ extension World {
 
     func arrive(_ bytes: [UInt8], from sender: Int, to receiver: Int) {
         let gateway = gateways[receiver]
+        guard let bytes = tamper(message: bytes, from: sender, to: receiver) else { return }
         deliver(.datagram(bytes, from: Self.address(of: sender)), to: gateway, life: gateway.life)
+        if bytes.first.map({ $0 & 0x0F }) == 1 { checkIncarnations(gateway) }
     }
 
     /// A frame arrives where its stream still stands; else whoever sent it learns so, a while later.
@@ -60,7 +64,9 @@ extension World {
             network.breakStream(frame.from, frame.to)
             return breakStream(frame, after: streams.network.draw(1, 50))
         }
-        deliver(.frame(frame.bytes, from: Self.address(of: frame.from)), to: receiver, life: receiver.life)
+        guard let bytes = tamper(message: frame.bytes, from: frame.from, to: frame.to) else { return }
+        deliver(.frame(bytes, from: Self.address(of: frame.from)), to: receiver, life: receiver.life)
+        if bytes.first.map({ $0 & 0x0F }) == 1 { checkIncarnations(receiver) }
     }
 
     private func breakStream(_ frame: Frame, after milliseconds: Int64) {

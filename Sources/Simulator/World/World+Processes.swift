@@ -16,7 +16,11 @@ extension World {
         say("start \(gateway.index), life \(gateway.life)")
         var ring: RingLog
         do throws(RingError) {
-            ring = try RingLog.open(disk: gateway.disk, options: ringOptions, using: &streams.cores).ring
+            var options = ringOptions
+            if has(.foreignGeometry), gateway.life > 1 {
+                options.geometry = Geometry(segmentBytes: 128 << 10, blockBytes: 16 << 10)
+            }
+            ring = try RingLog.open(disk: gateway.disk, options: options, using: &streams.cores).ring
         } catch {
             guard gateway.history.isDishonest else { return fail(.startsAlways, gateway, error.description) }
             // As the daemon does: what is no ring any more is set aside, and a new one begins.
@@ -33,10 +37,17 @@ extension World {
         var settings = GatewayCore.Settings()
         settings.accountReadings = scenario.accountReadings
         settings.accountWindow = .seconds(scenario.accountSeconds)
+        settings.clockWait = has(.hastyClock) ? .seconds(1) : Self.clockWait
         let setup = clusterSetup(gateway, on: ring)
+        let seed = has(.sameDice) ? 1 : streams.cores.next()
+        let setups = sinks.map { sink in
+            has(.silentEviction)
+                ? GatewayCore.SinkSetup(name: sink.plan.name, isRequired: false, settings: sink.plan.settings)
+                : sink.setup
+        }
         let (core, directives) = GatewayCore.resume(
-            ring: ring, disk: gateway.disk, sinks: sinks.map(\.setup), settings: settings,
-            random: SeededRandom(seed: streams.cores.next()), boot: gateway.clock.boot,
+            ring: ring, disk: gateway.disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed),
+            boot: gateway.clock.boot,
             cluster: setup, now: now(gateway))
         gateway.core = core
         if let setup { gateway.core?.keep(setup.node, name: setup.name) }
@@ -50,6 +61,9 @@ extension World {
         guard !gateway.clock.isTrusted else { return }
         later(streams.clocks.draw(1, 90) * SimulatedTime.second, .relief(.clock(gateway.index)))
     }
+
+    /// How long undated readings wait.
+    static let clockWait = Duration.seconds(30)
 
     func now(_ gateway: SimulatedGateway) -> MonotonicInstant { gateway.clock.now(time) }
 
@@ -129,6 +143,14 @@ extension World {
         case .tallied(let plan): step(gateway, .tallied(plan.perform(on: gateway.disk)))
         case .read(let sink, let request, let source): read(sink, request, source, of: gateway)
         case .sent(let sink, let id, let outcome, let devices):
+            if has(.oldMemory), gateway.core?.isQuiet ?? false {
+                if isTurn(7), let old = gateway.oldCore {
+                    gateway.core = old
+                    gateway.oldCore = nil
+                } else if gateway.oldCore == nil {
+                    gateway.oldCore = gateway.core
+                }
+            }
             step(gateway, .sent(sink: sink, id, outcome, devices))
             checkWatermark(gateway, sink)
         case .tick(let number): if number == gateway.tickNumber { step(gateway, .tick) }
@@ -153,7 +175,7 @@ extension World {
             case .tally(let plan):
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
             case .left: say("gateway \(gateway.index) has left")
-            case .settle(let tickets): settle(tickets, of: gateway)
+            case .settle(let tickets): if !(has(.lostTicket) && isTurn(10)) { settle(tickets, of: gateway) }
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):
                 trace.note(request.log.rawValue ^ request.range.lowerBound.rawValue << 8 ^ UInt64(sink))
@@ -191,7 +213,9 @@ extension World {
     private func finish(_ plan: WritePlan, of gateway: SimulatedGateway) {
         var result = gateway.pendingResult
         if case .success = result {
-            do throws(DiskError) { try gateway.disk.sync() } catch { result = .failure(error) }
+            do throws(DiskError) {
+                if !has(.unsyncedCommit) { try gateway.disk.sync() }
+            } catch { result = .failure(error) }
         }
         if case .success = result, !gateway.unsynced.isEmpty, gateway.disk.pendingSectors == 0 {
             for key in gateway.unsynced {

@@ -8,7 +8,8 @@ import Sinks
 extension World {
     /// A chunk is read for a sink, and goes on its way.
     func read(_ sink: Int, _ request: SendRequest, _ source: SendSource, of gateway: SimulatedGateway) {
-        let (readings, result) = source.perform(on: gateway.disk)
+        let (whole, result) = source.perform(on: gateway.disk)
+        let readings = options.bug == nil ? whole : tamper(read: whole)
         for reading in source.memory {
             learn(reading, from: gateway)
             truth.book(reading.log)?.fates[Int(reading.offset.rawValue)]?.flags.insert(.fromMemory)
@@ -37,8 +38,18 @@ extension World {
         if let fault = shipment.mood.fault { cover(fault) }
         let isPoisoned = scenario.faults.contains(.poison) && shipment.readings.contains { isPoison($0.reading) }
         if isPoisoned { cover(.poison) }
-        if shipment.mood.keeps, !isPoisoned { keep(shipment) }
-        let outcome = answer(shipment.mood, isPoisoned: isPoisoned)
+        if shipment.mood.keeps, !isPoisoned, !(has(.emptyReceipt) && isTurn(5)) {
+            keep(shipment)
+            if has(.repeatedUpload), isTurn(20) { later(SimulatedTime.second, .arrival(shipment)) }
+        }
+        var outcome = answer(shipment.mood, isPoisoned: isPoisoned)
+        if has(.muteSink), shipment.sink == 0 { return }
+        if has(.selfishSurvivor), gateways.contains(where: \.isGone),
+            truth.book(shipment.request.log)?.owner != shipment.gateway
+        {
+            outcome = .unavailable(reason: "not mine", retryAfter: nil)
+        }
+        if outcome == .accepted, gateway.life == shipment.life { noteReceipt(shipment) }
         let devices = SendDevices(shipment.readings)
         deliver(
             .sent(sink: shipment.sink, shipment.request.id, outcome, devices), to: gateway, life: shipment.life)
@@ -61,12 +72,19 @@ extension World {
             learn(reading, from: gateways[shipment.gateway])
             guard let book = truth.book(reading.log), let fate = book.fate(reading.offset.rawValue) else { continue }
             guard fate.sinks & bit == 0 else {
-                sinks[shipment.sink].doubles += 1
+                checkDouble(Key(reading), shipment)
                 continue
             }
             book.fates[Int(reading.offset.rawValue)]?.sinks |= bit
             truth.storedByDevice[shipment.sink][reading.reading.series.device, default: 0] += 1
         }
+    }
+
+    /// The gateway knows now that the sink has these readings, for as long as this process lives.
+    private func noteReceipt(_ shipment: Shipment) {
+        guard let book = truth.book(shipment.request.log) else { return }
+        let taker = LogBook.Taker(gateway: Int32(shipment.gateway), life: Int32(shipment.life))
+        for reading in shipment.readings { book.note(taker, of: reading.offset.rawValue, at: shipment.sink) }
     }
 
     func isPoison(_ reading: Reading) -> Bool {

@@ -51,13 +51,16 @@ extension World {
                 readings: makeReadings(gateway, index, upTo: 6))
             gateway.sources[index].inFlight.append(message)
             let mark = gateway.core?.mark(broker: name, message: message.id, hash: message.hash)
-            entries.append(Entry(message.readings, mark: mark))
+            entries.append(Entry(message.readings, mark: has(.forgottenMarks) ? nil : mark))
         }
         if streams.workload.isOne(in: 10) { counts.append(rejection(gateway, index)) }
         let ticket = Ticket(nextTicket)
         nextTicket += 1
         gateway.sources[index].ticket = ticket
         step(gateway, .submitted(Submission(entries: entries, counts: counts, window: .zero, ticket: ticket)))
+        if has(.earlyAcknowledgement) {
+            for message in gateway.sources[index].inFlight { checkAcknowledged(message, of: gateway) }
+        }
     }
 
     private func redeliver(
@@ -80,7 +83,7 @@ extension World {
 
     /// A wire cannot wait: what has no room is lost, and counted elsewhere.
     private func emit(_ gateway: SimulatedGateway, _ index: Int) {
-        guard !(gateway.core?.isFull ?? true) else { return }
+        guard !(gateway.core?.isFull ?? true) || has(.deafSource) else { return }
         let window = streams.workload.pick([Duration.milliseconds(100), .seconds(1), .seconds(5)])
         let entries = (0..<streams.workload.draw(1, 4)).map { _ in Entry(makeReadings(gateway, index, upTo: 3)) }
         let counts = streams.workload.isOne(in: 10) ? [rejection(gateway, index)] : []
@@ -89,7 +92,7 @@ extension World {
 
     private func rejection(_ gateway: SimulatedGateway, _ index: Int) -> (device: DeviceID, counts: StreamCounts) {
         var counts = StreamCounts()
-        counts.received = 2
+        counts.received = has(.lostCount) ? 3 : 2
         counts.rejected.add(1, for: "empty")
         counts.dropped.add(1, for: "quota")
         return (gateway.sources[index].devices[0], counts)

@@ -29,6 +29,8 @@ package final class World {
     var network: Network
     /// Who is reached under which address.
     let places: [PeerAddress: Int]
+    /// Opportunities that a planted bug had.
+    var tampered = 0
     /// Partitions so far.
     var splits = 0
     let truth: Truth
