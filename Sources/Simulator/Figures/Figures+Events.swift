@@ -114,21 +114,19 @@ extension Figures {
         for _ in 0..<plan.handOffs { handOff(site.drawVictim()) }
     }
 
-    /// A backlog is copied while the sink is away; its gateway dies when a quarter is uploaded, and returns in the middle.
+    /// A gateway measures more than the slow sink takes. It dies when all of that is copied and part of it uploaded, and comes back while
+    /// its taker is uploading.
     private mutating func handOff(_ victim: Int) {
         let chunk = DutySettings().chunkReadings
         site.conditions.sinkAnswer = SimulatedTime.second
-        site.sink.isAway = true
+        let before = site.sink.readings
+        let doublesBefore = site.sink.doubles
         for part in 0..<plan.backlogChunks {
             site.submit((0..<chunk).map { Double(part * chunk + $0) }, at: victim, window: .zero)
             site.run(until: site.time + 100 * SimulatedTime.millisecond)
         }
         if !site.run(within: 300, until: { $0.isCopied(victim) }) { say("the backlog is not copied") }
-        let before = site.sink.readings
         let backlog = plan.backlogChunks * chunk
-        site.sink.isAway = false
-        _ = site.run(within: 300, until: { $0.sink.readings >= before + backlog / 8 })
-        let doublesBefore = site.sink.doubles
         kill(victim)
         let atDeath = site.sink.readings
         _ = site.run(
