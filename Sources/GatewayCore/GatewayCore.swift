@@ -159,6 +159,7 @@ package struct GatewayCore: Sendable {
         takeReceipts(now: now, &directives)
         tallyEvicted(&directives)
         attributeTheRest()
+        pushNews(now: now, &directives)
         announceWake(now: now, &directives)
         return directives
     }

@@ -165,7 +165,8 @@ extension GossipState {
             if store.lacksEnds(index, line) { list(index, to: peers[peer].node, &directives) }
             if let need = store.need(index, version: line.version) { needs.append(need) }
         }
-        send(needs, .answers, to: peers[peer].node, &directives)
+        let isOurs = needs.contains { store.writers[$0.index].id.node == node }
+        send(needs, isOurs ? [.answers, .wantsAck] : .answers, to: peers[peer].node, &directives)
     }
 
     /// Lines of which each part fits a datagram.

@@ -60,6 +60,7 @@ extension GossipState {
         store.drop(ownIndex, changes: &changes)
         life = Life(incarnation: other.incarnation.next, start: life.start)
         own = WriterID(node: node, life: life, isShared: false)
+        acknowledgements += 1
         for index in peers.indices {
             peers[index].own = 0
             peers[index].pushedOwn = 0
@@ -78,6 +79,7 @@ extension GossipState {
         gone.removeAll { contains(self.known, $0) }
         for node in before where !contains(self.known, node) { forget(node, &directives) }
         let now = self.known
+        acknowledgements += 1
         peers.removeAll { !contains(now, $0.node) }
     }
 

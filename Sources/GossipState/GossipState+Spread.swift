@@ -75,8 +75,8 @@ extension GossipState {
         newsCount = 0
         for offset in 0..<count {
             let index = (first + offset) % count
+            guard store.writers[index].roundsLeft > 0 else { continue }
             let record = store.writers[index]
-            guard record.roundsLeft > 0 else { continue }
             var left = record.roundsLeft
             let need = StateStore.Need(index: index, from: record.newsAbove, upTo: record.version)
             if let (bytes, _) = store.section(need, room: room - sections.count, mayCut: false) {

@@ -102,13 +102,20 @@ extension GossipState {
     ) {
         var isNews = false
         var shared: UInt64 = 0
+        var missed: [Known] = []
         for section in sections {
             guard let index = admit(section.writer, now, &directives) else { continue }
+            let gaps = statistics.gaps
             if merge(section, into: index, isFrame: isFrame, now, &directives) { isNews = true }
+            let isBehind = statistics.gaps > gaps && section.writer.node == sender
+            if isBehind { missed.append(store.writers[index].line) }
             if section.writer.node == sender, section.writer.isShared { shared = store.writers[index].version }
         }
         guard let peer = greet(sender, life) else { return }
-        if flags.contains(.wantsAck) {
+        if flags.contains(.wantsAck), !flags.contains(.answers), !missed.isEmpty {
+            // What was sent before was lost, or comes later; the sender would not say it again for a while.
+            directives.append(.datagram(GossipWire.encode(.wants(self.life, missed)), to: sender))
+        } else if flags.contains(.wantsAck) {
             let (index, isThere) = store.find(WriterID(node: sender, life: life, isShared: false))
             let version = isThere ? store.writers[index].version : 0
             let ack = GossipMessage.ack(self.life, of: life, own: version, shared: shared)

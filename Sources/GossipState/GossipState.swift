@@ -20,6 +20,8 @@ package struct GossipState: Sendable {
     /// again.
     var gone: [NodeID] = []
     var peers: [Peer] = []
+    /// Goes up whenever ``acknowledged(by:)`` may answer differently for somebody.
+    package internal(set) var acknowledgements: UInt64 = 0
     /// The newest life that is known of each other node, as far as a single-writer stream of it is here. Never iterated
     /// over.
     var lives: [NodeID: Life] = [:]

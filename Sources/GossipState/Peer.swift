@@ -49,7 +49,7 @@ extension GossipState {
         if let last = peers[index].life {
             if life < last { return nil }
             // A risen incarnation is the same process: what it knew it still knows.
-            if life.start != last.start { peers[index] = Peer(node: node) }
+            if life.start != last.start { renew(index) }
         }
         peers[index].life = life
         return index
@@ -59,15 +59,23 @@ extension GossipState {
     mutating func restarted(_ node: NodeID, _ life: Life) {
         let (index, isThere) = findPeer(node)
         guard isThere, let last = peers[index].life, last < life else { return }
-        if last.start != life.start { peers[index] = Peer(node: node) }
+        if last.start != life.start { renew(index) }
         peers[index].life = life
+    }
+
+    private mutating func renew(_ index: Int) {
+        peers[index] = Peer(node: peers[index].node)
+        acknowledgements += 1
     }
 
     /// Takes note of what a peer says to know of this process' streams.
     mutating func acknowledge(_ peer: Int, _ known: [Known]) {
         for line in known where line.writer.node == node {
             if line.writer == own {
-                peers[peer].own = max(peers[peer].own, min(line.version, version))
+                let version = min(line.version, version)
+                guard version > peers[peer].own else { continue }
+                peers[peer].own = version
+                acknowledgements += 1
             } else if line.writer == shared {
                 peers[peer].shared = max(peers[peer].shared, line.version)
             }

@@ -61,6 +61,8 @@ extension Membership {
         let before = members[index]
         members[index] = member
         digest = digest &- mix(before) &+ mix(member)
+        if before.state == .alive, member.state == .suspect { counts.suspicions += 1 }
+        if before.state.isPresent, member.state == .dead { counts.deaths += 1 }
         if before.state != member.state, !(before.state.isPresent && member.state.isPresent) {
             account(for: before, by: -1, now)
             account(for: member, by: 1, now)

@@ -52,6 +52,9 @@ package struct MembershipCounts: Hashable, Sendable {
     package internal(set) var probes: UInt64 = 0
     /// Probes that found no answer on any way.
     package internal(set) var failedProbes: UInt64 = 0
+    /// How often a member came under suspicion here, by own doubt or by rumour, and how often one was held for dead.
+    package internal(set) var suspicions: UInt64 = 0
+    package internal(set) var deaths: UInt64 = 0
     /// How often this member contradicted rumours about itself.
     package internal(set) var refutations: UInt64 = 0
     /// Datagrams and frames that could not be understood; passed over.

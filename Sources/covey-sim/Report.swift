@@ -30,7 +30,7 @@ final class Progress {
     }
 }
 
-private func tell(_ text: String) { _ = write(STDERR_FILENO, text, text.utf8.count) }
+func tell(_ text: String) { _ = write(STDERR_FILENO, text, text.utf8.count) }
 
 func replayCommand(_ seed: UInt64, _ options: RunOptions) -> String {
     (["covey-sim", "replay", "\(seed)"] + options.arguments).joined(separator: " ")

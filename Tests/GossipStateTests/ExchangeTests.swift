@@ -94,6 +94,37 @@ struct ExchangeTests {
         #expect(other.elements(key) == [[1], [2]])
     }
 
+    @Test("a push that comes without the one before it is answered with a question, and all is here at once")
+    func missedPush() throws {
+        var (one, other) = (member(0), member(1))
+        var random = SeededRandom(seed: 1)
+        _ = try one.put([1], for: key, now: at(1))
+        let lost = one.step(.push(to: [other.node]), now: at(1), using: &random)
+        #expect(lost.contains(where: \.isMessage))
+        let second = name(Space.own, "second")
+        _ = try one.put([2], for: second, now: at(1))
+        push(&one, to: &other, at(1))
+        #expect(other.statistics.gaps == 1)
+        #expect(other.own(one.node, key) == [1] && other.own(one.node, second) == [2])
+        #expect(one.acknowledged(by: other.node) == one.version)
+    }
+
+    @Test("whoever looks at acknowledgements is told when to look again")
+    func acknowledgementsChange() throws {
+        var (one, other) = (member(1), member(0))
+        _ = try one.put([1], for: key, now: at(1))
+        let before = one.acknowledgements
+        push(&one, to: &other, at(2))
+        let after = one.acknowledgements
+        #expect(after > before)
+        push(&one, to: &other, at(3))
+        #expect(one.acknowledgements == after)
+        var again = member(0, start: 7, incarnation: 2)
+        _ = try again.put([1], for: key, now: at(4))
+        push(&again, to: &one, at(4))
+        #expect(one.acknowledged(by: again.node) == 0 && one.acknowledgements > after)
+    }
+
     @Test("a joiner gets a large state in frames, one after the other without waiting")
     func joiner() throws {
         var (one, other) = (member(0), member(1))

@@ -75,6 +75,30 @@ import Testing
         }
     }
 
+    @Test func theOriginThatReturnsWaitsForTheProofOfWhatItsPeersSayWasUploaded() {
+        for isProved in [true, false] {
+            var driver = RosterDriver(cast.origin)
+            driver.members([cast.first])
+            driver.sinks([cast.origin, cast.first])
+            driver.step(.holds(cast.log, holding(0, 5120)))
+            driver.step(.uploads(of: cast.first, cast.key, claim(1024, isWorking: false)))
+            driver.run(15)
+            #expect(driver.heard().isEmpty)
+            if isProved {
+                let receipts = [receipt(0, 1024)]
+                driver.step(.uploads(of: cast.first, cast.key, claim(1024, turn: 2, isWorking: false, receipts)))
+                #expect(driver.heard().isEmpty)
+                driver.answerDigests()
+                #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 1024)), start])
+            } else {
+                driver.run(54)
+                #expect(driver.heard().isEmpty)
+                driver.run(1)
+                #expect(driver.heard() == [start], "a double is better than a loss")
+            }
+        }
+    }
+
     @Test(arguments: [(0, 1.0), (1, 6.0), (2, 11.0)])
     func aRankStartsAfterItsTimeOfSilence(_ rank: Int, _ seconds: Double) {
         let isOriginAlive = rank == 2

@@ -31,6 +31,8 @@ package struct Cluster: Sendable {
     var known: [NodeID] = []
     /// The version of this gateway's gossip that each of ``alive`` has.
     var acknowledged: [UInt64] = []
+    /// The gossip's count of changes when that was looked at.
+    var acknowledgements: UInt64 = 0
     /// The current log and how much of it the machines know to be durable.
     var told: (log: LogName, end: Offset)?
     /// Up to where sources of that log were answered when it was looked last, should they want several disks.
@@ -44,6 +46,8 @@ package struct Cluster: Sendable {
     /// Which logs may have come closer to their release.
     var unsettled: [LogName] = []
     var bulletin = Bulletin()
+    /// Holders that are to hear of this step's news at once.
+    var pushes: [NodeID] = []
 
     struct Wakes: Sendable {
         var membership: MonotonicInstant?

@@ -194,9 +194,25 @@ extension GatewayCore {
             return
         }
         carryOut(news, now: now, &directives)
+<<<<<<< HEAD
         guard let log, cluster?.hasBegun ?? false else { return }
         let holders = cluster?.replicator.keepers(of: log) ?? []
         if !holders.isEmpty { stepGossip(.push(to: holders), now: now, &directives) }
+=======
+        guard let log, let covey = cluster, covey.hasBegun else { return }
+        for holder in covey.replicator.placement(of: log) where holder != covey.node && !covey.pushes.contains(holder) {
+            cluster?.pushes.append(holder)
+        }
+    }
+
+    /// All that a step had to tell goes to each holder in one message: of two that leave together the second may come first, and be
+    /// passed over for what it builds on.
+    mutating func pushNews(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        while let holders = cluster?.pushes, !holders.isEmpty {
+            cluster?.pushes.removeAll(keepingCapacity: true)
+            stepGossip(.push(to: holders), now: now, &directives)
+        }
+>>>>>>> 32e6e853993bb5272757f7b2349d114c5cf43192
     }
 
     mutating func withdraw(_ name: StateName, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {

@@ -107,7 +107,10 @@ extension GatewayCore {
 
     /// Who knows what this gateway said: receipts that the next in rank has may be followed by more.
     private mutating func learnAcknowledgements(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard let alive = cluster?.alive else { return }
+        guard let alive = cluster?.alive, let changes = cluster?.gossip.acknowledgements,
+            changes != cluster?.acknowledgements || cluster?.acknowledged.count != alive.count
+        else { return }
+        cluster?.acknowledgements = changes
         for (place, node) in alive.enumerated() {
             guard let version = cluster?.gossip.acknowledged(by: node) else { return }
             if cluster?.acknowledged.count != alive.count { cluster?.acknowledged = alive.map { _ in 0 } }

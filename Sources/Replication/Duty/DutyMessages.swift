@@ -75,12 +75,16 @@ package struct DutySettings: Hashable, Sendable {
     package var quietInterval: Duration = .seconds(5)
     /// A gateway that returns takes its logs back, and those of others on, when it has been alive so long.
     package var returnAfter: Duration = .seconds(10)
-    /// Where all that is pending here was uploaded by peers that say so, and cannot be proved: time for the proof to turn up.
+    /// Where all that is pending here (for the log's own gateway: a part) was uploaded by peers that say so, and cannot be proved: time for
+    /// the proof to turn up.
     package var doubtWait: Duration = .seconds(60)
-    /// A peer that holds what the sink is known to have, and says so long that it does not know that, gets receipts anew …
-    package var vouchAfter: Duration = .seconds(10)
-    /// … so many at a time: each is a long read, and the claim has room for 32.
-    package var vouchedAtOnce = 4
+    /// A peer that holds what the sink is known to have, and says so long that it does not know that, gets receipts anew: longer than
+    /// ``quietInterval``, or it might know already …
+    package var vouchAfter: Duration = .seconds(7)
+    /// … so many at a time: each is a long read, and the claim has room for 32 …
+    package var vouchedAtOnce = 8
+    /// … and so long after those before: what is told in ``quietInterval`` has room in the claim.
+    package var vouchPause: Duration = .milliseconds(1500)
     /// Chunks without a receipt that the next rank has: what a hand-off repeats at most.
     package var chunksUnknown = 4
     package var chunkReadings = Limits.chunkReadings

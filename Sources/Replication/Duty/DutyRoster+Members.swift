@@ -5,7 +5,7 @@ import Model
 extension DutyRoster {
     /// Sinks of this gateway, and those that anybody requires; sorted.
     var sinksOfInterest: [SinkID] {
-        let own = statuses.first { $0.node == node }?.sinks.map(\.sink) ?? []
+        let own = statuses(of: node)?.map(\.sink) ?? []
         return (required + own.filter { !required.contains($0) }).sorted()
     }
 
@@ -15,7 +15,8 @@ extension DutyRoster {
         let others = all.filter { $0 != node }.sorted()
         let livingOthers = living.filter { $0 != node }.sorted()
         guard others != known || livingOthers != alive else { return }
-        let gone = known.filter { !others.contains($0) }
+        let here = Set(others)
+        let gone = known.filter { !here.contains($0) }
         known = others
         alive = livingOthers
         if !gone.isEmpty {
@@ -30,12 +31,12 @@ extension DutyRoster {
 
     mutating func setSinks(_ sinks: [SinkStatus], of peer: NodeID) {
         let interest = sinksOfInterest
-        if let index = statuses.firstIndex(where: { $0.node == peer }) {
+        let index = statusPlace(peer)
+        if index < statuses.count, statuses[index].node == peer {
             guard statuses[index].sinks != sinks else { return }
             statuses[index].sinks = sinks
         } else {
-            statuses.append((peer, sinks))
-            statuses.sort { $0.node < $1.node }
+            statuses.insert((peer, sinks), at: index)
         }
         if peer == node {
             mine = [:]
@@ -47,8 +48,10 @@ extension DutyRoster {
 
     private mutating func renewRequired(before: [SinkID]) {
         var union: [SinkID] = []
-        for status in statuses.flatMap(\.sinks) where status.isRequired && !union.contains(status.sink) {
-            union.append(status.sink)
+        for peer in statuses {
+            for status in peer.sinks where status.isRequired && !union.contains(status.sink) {
+                union.append(status.sink)
+            }
         }
         required = union.sorted()
         let interest = sinksOfInterest
@@ -61,7 +64,22 @@ extension DutyRoster {
 
     /// Whether a living peer may reach the sink. One that has not said yet might.
     func reaches(_ peer: NodeID, _ sink: SinkID) -> Bool {
-        guard let sinks = statuses.first(where: { $0.node == peer })?.sinks else { return true }
+        guard let sinks = statuses(of: peer) else { return true }
         return sinks.contains { $0.sink == sink && $0.isReachable }
+    }
+
+    private func statuses(of peer: NodeID) -> [SinkStatus]? {
+        let index = statusPlace(peer)
+        return index < statuses.count && statuses[index].node == peer ? statuses[index].sinks : nil
+    }
+
+    /// Where the peer is in ``statuses``, which are sorted, or would be.
+    private func statusPlace(_ peer: NodeID) -> Int {
+        var (low, high) = (0, statuses.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if statuses[middle].node < peer { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

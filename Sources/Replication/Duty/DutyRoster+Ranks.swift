@@ -9,6 +9,7 @@ import Model
 /// | this gateway | and | then |
 /// |---|---|---|
 /// | is the log's own node | the log is of this process, or it is alive for 10 s | starts; never stops, as its tries alone find out when the sink is back |
+/// | - | a living peer says that a part of what is pending here was uploaded | waits for the proof, a minute at most |
 /// | - | another works on it | says so first, and starts when that one has stopped, after 5 s at the latest |
 /// | any other | is no candidate | stops |
 /// | works | a better one that lives has spoken of working within 5 s | stops |
@@ -64,6 +65,8 @@ extension DutyRoster {
         if settings.isClustered, logs[duties[place].key.log]?.isNew != true {
             let returned = ripe(now)
             guard returned <= now else { return next.append(returned) }
+            let patience = returned.advanced(by: settings.doubtWait)
+            if patience > now, lacksProof(place) { return next.append(patience) }
             if awaitsProof(place) { return }
             if rivals(place, now: now).contains(where: \.isActive) {
                 let announcedAt = duties[place].announcedAt ?? now
@@ -112,6 +115,15 @@ extension DutyRoster {
             pending.subtract(peer.ranges)
         }
         return pending.isEmpty
+    }
+
+    /// Whether a living peer says that a part of what is pending here was uploaded: it gives receipts anew. What this gateway uploaded
+    /// last before its power failed is known to its peers alone.
+    private func lacksProof(_ place: Int) -> Bool {
+        let pending = pending(place)
+        return duties[place].peers.contains { peer in
+            peer.wrong.isEmpty && alive.contains(peer.node) && !peer.ranges.intersection(pending).isEmpty
+        }
     }
 
     /// What is held here and still needs an upload.

@@ -12,7 +12,7 @@ extension DutyRoster {
         let isDue = duties[place].vouchDue != nil
         duties[place].vouchDue = nil
         guard settings.isClustered, isLagging(place) else { return }
-        let again = now.advanced(by: settings.vouchAfter)
+        let again = now.advanced(by: isDue ? settings.vouchPause : settings.vouchAfter)
         if isDue {
             let missed = missed(place)
             for range in missed { duties[place].own.vouch(range) }

@@ -10,7 +10,8 @@ extension World {
 
     func send(datagram bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
         trace.note(bytes)
-        say("gateway \(gateway.index) to \(address): datagram \(bytes.prefix(1) + bytes.dropFirst(25).prefix(1)), \(bytes.count) bytes")
+        // The first byte says which machine's it is, the one behind the envelope what kind.
+        say("gateway \(gateway.index) to \(address): kind \(bytes.prefix(1) + bytes.dropFirst(25).prefix(1)), \(bytes.count) B")
         if bytes.count > Self.mostDatagramBytes {
             fail(.isBounded, gateway, "a datagram of \(bytes.count) bytes")
         }
