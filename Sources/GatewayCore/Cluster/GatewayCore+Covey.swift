@@ -194,13 +194,8 @@ extension GatewayCore {
             return
         }
         carryOut(news, now: now, &directives)
-<<<<<<< HEAD
         guard let log, cluster?.hasBegun ?? false else { return }
-        let holders = cluster?.replicator.keepers(of: log) ?? []
-        if !holders.isEmpty { stepGossip(.push(to: holders), now: now, &directives) }
-=======
-        guard let log, let covey = cluster, covey.hasBegun else { return }
-        for holder in covey.replicator.placement(of: log) where holder != covey.node && !covey.pushes.contains(holder) {
+        for holder in cluster?.replicator.keepers(of: log) ?? [] where cluster?.pushes.contains(holder) == false {
             cluster?.pushes.append(holder)
         }
     }
@@ -212,7 +207,6 @@ extension GatewayCore {
             cluster?.pushes.removeAll(keepingCapacity: true)
             stepGossip(.push(to: holders), now: now, &directives)
         }
->>>>>>> 32e6e853993bb5272757f7b2349d114c5cf43192
     }
 
     mutating func withdraw(_ name: StateName, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {

@@ -11,7 +11,8 @@ extension World {
     func send(datagram bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
         trace.note(bytes)
         // The first byte says which machine's it is, the one behind the envelope what kind.
-        say("gateway \(gateway.index) to \(address): kind \(bytes.prefix(1) + bytes.dropFirst(25).prefix(1)), \(bytes.count) B")
+        let kind = bytes.prefix(1) + bytes.dropFirst(25).prefix(1)
+        say("gateway \(gateway.index) to \(address): kind \(kind), \(bytes.count) B")
         if bytes.count > Self.mostDatagramBytes {
             fail(.isBounded, gateway, "a datagram of \(bytes.count) bytes")
         }
