@@ -20,6 +20,14 @@ package struct MonotonicInstant: Hashable, Comparable, Sendable {
     package func duration(to other: MonotonicInstant) -> Duration { .nanoseconds(other.nanoseconds - nanoseconds) }
 }
 
+extension MonotonicInstant? {
+    /// The earlier of two moments, of which either may never come.
+    package func orEarlier(_ other: MonotonicInstant?) -> MonotonicInstant? {
+        guard let self, let other else { return self ?? other }
+        return Swift.min(self, other)
+    }
+}
+
 /// The clocks of the machine, behind one seam so that a simulation can own time.
 package protocol Clock: Sendable {
     /// Never goes back; does not run on while the board is suspended.

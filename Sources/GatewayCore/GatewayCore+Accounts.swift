@@ -64,7 +64,7 @@ extension GatewayCore {
         _ directives: inout [GatewayDirective]
     ) {
         if let devices {
-            let isOwn = ring.copiedLog(devices.log) == nil
+            let isOwn = !ring.isCopy(devices.log)
             if isOwn { sinks[sink].account.learn(devices) }
             if outcome == .accepted {
                 tellReceipt(sink, devices.log, devices.range, digest: devices.digest, now: now, &directives)

@@ -7,9 +7,7 @@ import Sinks
 
 extension GatewayCore {
     /// When the next block must be cut: the earliest promise to a source, or the patience of state that changed alone.
-    var cutDeadline: MonotonicInstant? {
-        [deadline, stateDeadline, countsDeadline].compactMap { $0 }.min()
-    }
+    var cutDeadline: MonotonicInstant? { deadline.orEarlier(stateDeadline).orEarlier(countsDeadline) }
 
     /// When a cut is worth trying: a disk that failed is left alone for a while, and then tried whatever there is.
     var nextCut: MonotonicInstant? {
@@ -75,7 +73,7 @@ extension GatewayCore {
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
-            let isCopy = ring.copiedLog(ref.log) != nil
+            let isCopy = ring.isCopy(ref.log)
             let put = putState(sink.progressKey(ref.log, isCopy: isCopy), sink.machine.encodedProgress(ref.log))
             version = max(version, put ?? 0)
             let known = promise.releases.firstIndex { $0.log == ref.log }

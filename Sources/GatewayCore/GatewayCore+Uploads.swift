@@ -97,7 +97,7 @@ extension GatewayCore {
 
     /// Readings that will never come: evicted, damaged, or gone before a sink was configured.
     mutating func lose(_ gap: Gap, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard ring.copiedLog(gap.log) == nil else { return }
+        guard !ring.isCopy(gap.log) else { return }
         for index in sinks.indices { stepUpload(index, .lost(gap.log, gap.range, gap.loss), now: now, &directives) }
     }
 
@@ -106,7 +106,7 @@ extension GatewayCore {
         if holdsReleases { return nil }
         let required = sinks.filter(\.isRequired)
         let end = log == ring.currentLog ? ring.durableEnd : ring.logs.first { $0.log == log }?.end
-        let own = ring.copiedLog(log) == nil ? required.map { $0.machine.releasable(log) }.min() ?? end : nil
+        let own = ring.isCopy(log) ? nil : required.map { $0.machine.releasable(log) }.min() ?? end
         // In a covey others may require sinks that this gateway does not have.
         guard let name = name(of: log), let inCovey = cluster?.duty.releasableHere(name) else { return own }
         return own.map { min($0, inCovey) } ?? inCovey

@@ -190,10 +190,11 @@ package struct GatewayCore: Sendable {
     /// Asks for one tick at the earliest moment that anything here waits for.
     mutating func announceWake(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         if let announced = announcedWake, announced <= now { announcedWake = nil }
-        var moments = uploadWakes.compactMap { $0 }
-        moments.append(contentsOf: [undated.first?.until, held.map(\.until).min(), coveyWake].compactMap { $0 })
-        if !isWriting { moments.append(contentsOf: [nextCut].compactMap { $0 }) }
-        guard let next = moments.min(), next != announcedWake else { return }
+        var earliest = coveyWake.orEarlier(undated.first?.until)
+        for moment in uploadWakes { earliest = earliest.orEarlier(moment) }
+        for log in held { earliest = earliest.orEarlier(log.until) }
+        if !isWriting { earliest = earliest.orEarlier(nextCut) }
+        guard let next = earliest, next != announcedWake else { return }
         announcedWake = next
         directives.append(.wake(at: next))
     }

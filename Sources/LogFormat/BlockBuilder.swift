@@ -14,6 +14,14 @@ enum Section: UInt8 {
     case qualityColumn = 10
     case deviceTimeColumn = 11
     case repeatedMarks = 12
+
+    /// Not needed by those who read readings alone, and have the segment's dictionary.
+    var isBesideReadings: Bool {
+        switch self {
+        case .definitions, .records, .marks, .repeatedMarks: true
+        default: false
+        }
+    }
 }
 
 /// What several readings share of their stamps.
@@ -153,7 +161,7 @@ package struct BlockBuilder: Sendable {
         guard hasRoom(need, definitions: definitionBytes, newSeries: known == nil ? 1 : 0, readings: 1) else {
             return false
         }
-        append(reading, index: known ?? define(reading), log: log, offset: offset)
+        append(reading, index: known ?? defineNew(reading), log: log, offset: offset)
         if let mark { marks.append(mark) }
         return true
     }
@@ -211,7 +219,10 @@ package struct BlockBuilder: Sendable {
     }
 
     private mutating func define(_ reading: Reading) -> Int {
-        if let known = dictionary.index(of: reading.series) { return known }
+        dictionary.index(of: reading.series) ?? defineNew(reading)
+    }
+
+    private mutating func defineNew(_ reading: Reading) -> Int {
         var scale: UInt8 = 0
         if case .number(let number) = reading.value { scale = DecimalScale.fewest(for: number) ?? 0 }
         let index = dictionary.define(reading.series, scale: scale)

@@ -19,7 +19,11 @@ package struct BlockFrame: Sendable {
     }
 
     /// Takes the block at `position` of `bytes` apart, whose `header` has been read from there and found whole.
-    package init(_ bytes: [UInt8], at position: Int, header: BlockHeader) throws(FormatError) {
+    ///
+    /// - Parameter readingsAlone: Definitions, records and marks are passed over.
+    package init(
+        _ bytes: [UInt8], at position: Int, header: BlockHeader, readingsAlone: Bool = false
+    ) throws(FormatError) {
         let start = position + BlockHeader.bytes
         var reader = ByteReader(bytes, start..<start + header.payload)
         var runs: [Run] = []
@@ -31,7 +35,9 @@ package struct BlockFrame: Sendable {
         while !reader.isAtEnd {
             let tag = try reader.byte()
             var part = try reader.part(try reader.count(limit: header.payload, "section length"))
-            switch Section(rawValue: tag) {
+            let section = Section(rawValue: tag)
+            if readingsAlone, section?.isBesideReadings ?? true { continue }
+            switch section {
             case .runs: while !part.isAtEnd { runs.append(try Run.read(from: &part)) }
             case .definitions: while !part.isAtEnd { definitions.append(try SeriesDefinition.read(from: &part)) }
             case .records: while !part.isAtEnd { records.append(try Record.read(from: &part)) }
@@ -75,7 +81,12 @@ package struct BlockFrame: Sendable {
 
     /// The readings in order, `nil` for one whose series' definition was lost. `table` must be that of the block's segment.
     package func readings(_ table: SeriesTable) throws(FormatError) -> [Reading?] {
-        guard header.readings > 0 else { return [] }
+        try readings(table, at: 0..<header.readings)
+    }
+
+    /// Those at `places` alone, counted from the block's first, which must lie in the block. Cheaper by what the others cost to build.
+    package func readings(_ table: SeriesTable, at places: Range<Int>) throws(FormatError) -> [Reading?] {
+        guard !places.isEmpty else { return [] }
         guard let context = columns.context, let series = columns.series, let timePart = columns.times,
             var values = columns.values
         else { throw .truncated }
@@ -86,8 +97,8 @@ package struct BlockFrame: Sendable {
         var deviceTimes = try DeviceTimeReader(columns.deviceTimes)
         var states = table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }
         var readings: [Reading?] = []
-        readings.reserveCapacity(header.readings)
-        for _ in 0..<header.readings {
+        readings.reserveCapacity(places.count)
+        for place in 0..<places.upperBound {
             let clock = contexts[try contextSteps.next(limit: contexts.count)]
             let index = try seriesSteps.next(limit: Limits.series)
             while states.count <= index { states.append(SeriesValueState(scale: 0)) }
@@ -96,6 +107,7 @@ package struct BlockFrame: Sendable {
             let value = try ValueReader.read(from: &values, state: &states[index])
             let quality = try qualities.next()
             let deviceTime = try deviceTimes.next()
+            guard place >= places.lowerBound else { continue }
             guard let definition = table[index] else {
                 readings.append(nil)
                 continue

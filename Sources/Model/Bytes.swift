@@ -1,5 +1,5 @@
 /// Why stored bytes could not be understood. Decoding arbitrary bytes ends in a value or in this, never in a trap.
-package enum FormatError: Error, Hashable, Sendable {
+@usableFromInline package enum FormatError: Error, Hashable, Sendable {
     /// The bytes end before the value does.
     case truncated
     /// A field has a value that no writer gives it; names the field.
@@ -7,10 +7,13 @@ package enum FormatError: Error, Hashable, Sendable {
 }
 
 /// Reads little-endian integers, variable-length integers and text out of a part of an array.
-package struct ByteReader {
+///
+/// Usable from inlined code, like the other words here that are used for every reading: only then do the bodies of a type's members cross
+/// the border of their module. Without it every one of them is a call, and a generic one looks its types up at run time.
+@usableFromInline package struct ByteReader: Sendable {
     @usableFromInline let bytes: [UInt8]
     @usableFromInline package internal(set) var position: Int
-    package let end: Int
+    @usableFromInline package let end: Int
 
     /// The range is cut to what the array holds.
     @inlinable package init(_ bytes: [UInt8], _ range: Range<Int>) {
@@ -77,10 +80,10 @@ package struct ByteReader {
         let count = try count(limit: limit, field)
         guard end - position >= count else { throw .truncated }
         defer { position += count }
-        guard let text = String(validating: bytes[position..<position + count], as: UTF8.self) else {
+        guard let text = try? UTF8Span(validating: bytes.span.extracting(position..<position + count)) else {
             throw .invalid(field)
         }
-        return text
+        return String(copying: text)
     }
 
     /// A part of `count` bytes with a reader of its own.

@@ -53,21 +53,23 @@ extension PeerAddress: CustomStringConvertible {
 }
 
 /// One log among those of all gateways. The log id alone is unique; the node says whose it is.
-package struct LogName: Hashable, Comparable, Sendable {
-    package let node: NodeID
-    package let log: LogID
+@usableFromInline package struct LogName: Hashable, Comparable, Sendable {
+    @usableFromInline package let node: NodeID
+    @usableFromInline package let log: LogID
 
-    package init(node: NodeID, log: LogID) {
+    @inlinable package init(node: NodeID, log: LogID) {
         self.node = node
         self.log = log
     }
 
-    package static func < (left: LogName, right: LogName) -> Bool { (left.node, left.log) < (right.node, right.log) }
+    @inlinable package static func < (left: LogName, right: LogName) -> Bool {
+        (left.node, left.log) < (right.node, right.log)
+    }
 }
 
 extension LogName: CustomStringConvertible {
     /// `NODE/LOG`.
-    package var description: String { "\(node)/\(log)" }
+    @usableFromInline package var description: String { "\(node)/\(log)" }
 }
 
 /// What a receipt speaks of: the same on every gateway that is configured with the same kind and target.

@@ -1,11 +1,11 @@
 /// Names of things. Wrapper types rather than bare integers and strings, so that an offset is never taken for a count.
 
 /// One gateway, for as long as it exists: 16 random bytes, kept on its disk or set in its configuration.
-package struct NodeID: Hashable, Comparable, Sendable {
-    package let high: UInt64
-    package let low: UInt64
+@usableFromInline package struct NodeID: Hashable, Comparable, Sendable {
+    @usableFromInline package let high: UInt64
+    @usableFromInline package let low: UInt64
 
-    package init(high: UInt64, low: UInt64) {
+    @inlinable package init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
@@ -22,21 +22,21 @@ package struct NodeID: Hashable, Comparable, Sendable {
         self.init(high: high, low: low)
     }
 
-    package static func < (left: NodeID, right: NodeID) -> Bool {
+    @inlinable package static func < (left: NodeID, right: NodeID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }
 }
 
 extension NodeID: CustomStringConvertible {
     /// 32 lower-case hexadecimal digits.
-    package var description: String { hexadecimal(high) + hexadecimal(low) }
+    @usableFromInline package var description: String { hexadecimal(high) + hexadecimal(low) }
 }
 
 /// One *life* of a gateway's log: random, minted at the first commit of every process start, never used again.
-package struct LogID: Hashable, Comparable, Sendable {
-    package let rawValue: UInt64
+@usableFromInline package struct LogID: Hashable, Comparable, Sendable {
+    @usableFromInline package let rawValue: UInt64
 
-    package init(_ rawValue: UInt64) {
+    @inlinable package init(_ rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
@@ -50,35 +50,35 @@ package struct LogID: Hashable, Comparable, Sendable {
         self.init(value)
     }
 
-    package static func < (left: LogID, right: LogID) -> Bool { left.rawValue < right.rawValue }
+    @inlinable package static func < (left: LogID, right: LogID) -> Bool { left.rawValue < right.rawValue }
 }
 
 extension LogID: CustomStringConvertible {
     /// 16 lower-case hexadecimal digits.
-    package var description: String { hexadecimal(rawValue) }
+    @usableFromInline package var description: String { hexadecimal(rawValue) }
 }
 
 /// A position in one log. The first reading of a log has offset 0.
-package struct Offset: Hashable, Comparable, Sendable {
-    package let rawValue: UInt64
+@usableFromInline package struct Offset: Hashable, Comparable, Sendable {
+    @usableFromInline package let rawValue: UInt64
 
-    package init(_ rawValue: UInt64) {
+    @inlinable package init(_ rawValue: UInt64) {
         self.rawValue = rawValue
     }
 
     package static let zero = Offset(0)
 
-    package static func < (left: Offset, right: Offset) -> Bool { left.rawValue < right.rawValue }
+    @inlinable package static func < (left: Offset, right: Offset) -> Bool { left.rawValue < right.rawValue }
 
     /// The position `count` readings later.
-    package func advanced(by count: Int) -> Offset { Offset(rawValue + UInt64(count)) }
+    @inlinable package func advanced(by count: Int) -> Offset { Offset(rawValue + UInt64(count)) }
 
     /// How many readings lie from `self` up to, not including, `end`; negative where `end` comes first.
-    package func distance(to end: Offset) -> Int { Int(Int64(bitPattern: end.rawValue &- rawValue)) }
+    @inlinable package func distance(to end: Offset) -> Int { Int(Int64(bitPattern: end.rawValue &- rawValue)) }
 }
 
 extension Offset: CustomStringConvertible {
-    package var description: String { String(rawValue) }
+    @usableFromInline package var description: String { String(rawValue) }
 }
 
 /// One run of the kernel: the 16 bytes of `/proc/sys/kernel/random/boot_id`.

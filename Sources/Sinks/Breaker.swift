@@ -1,4 +1,4 @@
-import Environment
+package import Environment
 import Model
 
 /// Whether a sink may be tried now.
@@ -20,13 +20,13 @@ package enum BreakerState: String, Hashable, Sendable {
 /// | open (a send from before) | - | - | lengthen the pause where the sink says so |
 ///
 /// A send that began before the latest failure says nothing new: four sends that fail together are one failure.
-struct Breaker: Hashable, Sendable {
-    private(set) var state = BreakerState.closed
+package struct Breaker: Hashable, Sendable {
+    package private(set) var state = BreakerState.closed
     /// Failures in a row.
     private(set) var failures = 0
     private(set) var lastError: String?
-    /// Nothing is sent before this.
-    private(set) var retryAt: MonotonicInstant?
+    /// Nothing is sent before this; `nil` where nothing holds it back.
+    package private(set) var retryAt: MonotonicInstant?
     /// Rises with each failure; a send carries the epoch that it began in.
     private(set) var epoch: UInt64 = 0
     private(set) var probe: SendID?
@@ -37,6 +37,9 @@ struct Breaker: Hashable, Sendable {
     init(settings: UploadSettings) {
         self.settings = settings
     }
+
+    /// Whether it is worth a try now: the sink was not in trouble when it was tried last, or the pause since is over.
+    package func isReachable(at now: MonotonicInstant) -> Bool { state != .open || retryAt.map { $0 <= now } ?? true }
 
     /// Whether a send may begin now. Turns an open breaker half-open when the pause is over.
     mutating func permits(at now: MonotonicInstant) -> Bool {

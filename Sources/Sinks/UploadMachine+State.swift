@@ -127,14 +127,6 @@ extension UploadMachine {
     /// Whether somebody has said if the log may be sent.
     package func isJudged(_ log: LogID) -> Bool { gates[log]?.isPaused != nil }
 
-    /// Whether it is worth a try now: the sink was not in trouble when it was tried last, or the pause since is over.
-    package func isReachable(at now: MonotonicInstant) -> Bool {
-        breaker.state != .open || breaker.retryAt.map { $0 <= now } ?? true
-    }
-
-    /// Nothing is sent before this; `nil` where nothing holds it back.
-    package var retryAt: MonotonicInstant? { breaker.retryAt }
-
     /// The ledger's second equation over all logs of this gateway, those forgotten included.
     package var counts: UploadCounts {
         logs.keys.sorted().reduce(into: forgotten) { sum, log in

@@ -20,7 +20,7 @@ package struct UploadMachine: Sendable {
     /// In the order of their start; at most ``UploadSettings/chunksInFlight``.
     var jobs: [UploadJob] = []
     var suspects: [Suspect] = []
-    var breaker: Breaker
+    package internal(set) var breaker: Breaker
     /// Refusals that are still put down to the readings alone, as the sink has just taken others.
     var trust = 0
     var bucket: TokenBucket?

@@ -12,6 +12,9 @@ struct SiteArguments: ParsableArguments {
     @Option(help: "The same in seconds.")
     var seconds: Int64?
 
+    @Option(help: "How many times more slowly than at the fastest, 50 a second and gateway, readings come.")
+    var pace: Int64?
+
     @Option(help: "Only these kinds of faults, with commas between, or none.")
     var only: String?
 
@@ -29,6 +32,10 @@ struct SiteArguments: ParsableArguments {
         if let gateways {
             guard (1...16).contains(gateways) else { throw ValidationError("a site has 1 to 16 gateways") }
             options.gateways = gateways
+        }
+        if let pace {
+            guard (1...1000).contains(pace) else { throw ValidationError("a pace is 1 to 1000") }
+            options.pace = pace
         }
         options.seconds = seconds ?? minutes.map { $0 * 60 }
         if let only { options.only = try faults(only) }

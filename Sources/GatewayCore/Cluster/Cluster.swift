@@ -55,7 +55,7 @@ package struct Cluster: Sendable {
         var replication: MonotonicInstant?
         var duty: MonotonicInstant?
 
-        var next: MonotonicInstant? { [membership, gossip, replication, duty].compactMap { $0 }.min() }
+        var next: MonotonicInstant? { membership.orEarlier(gossip).orEarlier(replication).orEarlier(duty) }
     }
 
     /// - Parameter incarnation: The one that was kept last; 0 at the first start of all.

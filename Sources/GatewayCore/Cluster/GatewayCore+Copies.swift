@@ -62,7 +62,7 @@ extension GatewayCore {
         _ log: LogName, _ range: Range<Offset>, _ devices: SendDevices?, now: MonotonicInstant,
         _ directives: inout [GatewayDirective]
     ) {
-        let isOwn = ring.copiedLog(log.log) == nil
+        let isOwn = !ring.isCopy(log.log)
         for index in sinks.indices where isOwn {
             if let devices { sinks[index].account.learn(devices) }
         }
@@ -155,9 +155,9 @@ extension GatewayCore {
 
     /// Whose log it is; `nil` for a copy that damage left without a name.
     func name(of log: LogID) -> LogName? {
-        guard let cluster else { return nil }
-        if let copy = ring.copiedLog(log) { return copy.name }
-        return LogName(node: formerNodes[log] ?? cluster.node, log: log)
+        guard let node = cluster?.setup.node else { return nil }
+        if ring.isCopy(log) { return ring.owner(ofCopy: log).map { LogName(node: $0, log: log) } }
+        return LogName(node: formerNodes[log] ?? node, log: log)
     }
 
     // MARK: Holds

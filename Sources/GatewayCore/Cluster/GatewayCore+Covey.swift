@@ -96,7 +96,7 @@ extension GatewayCore {
 
     /// More disks have what some source waits for.
     private mutating func answerSources(_ directives: inout [GatewayDirective]) {
-        guard let setup = cluster?.setup, setup.acks > 1, let log = cluster?.told?.log else { return }
+        guard cluster?.setup.acks ?? 1 > 1, let log = cluster?.told?.log else { return }
         let end = acknowledgedEnd
         guard cluster?.answered?.log != log || cluster?.answered?.end != end else { return }
         cluster?.answered = (log, end)
@@ -153,9 +153,10 @@ extension GatewayCore {
 
     /// When the covey wants the next tick.
     var coveyWake: MonotonicInstant? {
-        guard let cluster else { return nil }
-        guard cluster.hasBegun else { return cluster.beginsBy }
-        return ([cluster.wakes.next, cluster.bulletin.due, cluster.releasesAt] + cluster.waits).compactMap { $0 }.min()
+        guard cluster?.hasBegun ?? false else { return cluster?.beginsBy }
+        var earliest = cluster?.wakes.next.orEarlier(cluster?.bulletin.due).orEarlier(cluster?.releasesAt)
+        for moment in cluster?.waits ?? [] { earliest = earliest.orEarlier(moment) }
+        return earliest
     }
 
     /// The current log has become longer, durably.
@@ -193,8 +194,8 @@ extension GatewayCore {
             return
         }
         carryOut(news, now: now, &directives)
-        guard let log, let covey = cluster, covey.hasBegun else { return }
-        for holder in covey.replicator.placement(of: log) where holder != covey.node && !covey.pushes.contains(holder) {
+        guard let log, cluster?.hasBegun ?? false else { return }
+        for holder in cluster?.replicator.keepers(of: log) ?? [] where cluster?.pushes.contains(holder) == false {
             cluster?.pushes.append(holder)
         }
     }

@@ -72,19 +72,23 @@ extension GatewayCore {
 
     /// Tells peers which sinks this gateway has, and which of them it reaches, where that is news.
     mutating func tellSinks(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard let setup = cluster?.setup, cluster?.hasBegun ?? false else { return }
-        for (index, sink) in setup.sinks.enumerated() {
-            let until = sinks[index].machine.retryAt.flatMap { $0 > now ? $0 : nil }
-            guard until != cluster?.waits[index] else { continue }
+        guard cluster?.hasBegun ?? false else { return }
+        for index in sinks.indices {
+            let until = sinks[index].machine.breaker.retryAt.flatMap { $0 > now ? $0 : nil }
+            guard until != cluster?.waits[index], let sink = cluster?.setup.sinks[index] else { continue }
             cluster?.waits[index] = until
             stepDuty(.waiting(sink, until: until), now: now, &directives)
         }
-        var statuses: [SinkStatus] = []
-        for (index, sink) in setup.sinks.enumerated() {
-            let isReachable = sinks[index].machine.isReachable(at: now)
-            statuses.append(SinkStatus(sink: sink, isRequired: sinks[index].isRequired, isReachable: isReachable))
+        // After every step, so nothing is copied for it as long as there is no news.
+        let told = cluster?.sinks ?? []
+        let isTold = sinks.indices.allSatisfy { index in
+            index < told.count && told[index].isReachable == sinks[index].machine.breaker.isReachable(at: now)
         }
-        guard statuses != cluster?.sinks else { return }
+        guard !isTold, let setup = cluster?.setup else { return }
+        let statuses = zip(setup.sinks, sinks).map { sink, state in
+            let isReachable = state.machine.breaker.isReachable(at: now)
+            return SinkStatus(sink: sink, isRequired: state.isRequired, isReachable: isReachable)
+        }
         cluster?.sinks = statuses
         stepDuty(.sinks(of: setup.node, statuses), now: now, &directives)
         publish(SinkStatus.encode(statuses), as: StateName(ClusterSpace.sinks, [0]), now: now, &directives)

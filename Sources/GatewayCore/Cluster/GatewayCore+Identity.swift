@@ -1,13 +1,20 @@
 import Environment
 import GossipState
 import LogFormat
-import Model
+import Membership
+package import Model
 import Replication
 import RingLog
 import Sinks
 
 // Clocks of others, and a gateway that finds that it is a copy of another.
 extension GatewayCore {
+    /// Under which id and in which incarnation the covey knows this gateway; `nil` where it is alone.
+    package var identity: (node: NodeID, incarnation: Incarnation)? {
+        guard let node = cluster?.setup.node, let incarnation = cluster?.membership.incarnation else { return nil }
+        return (node, incarnation)
+    }
+
     /// Lets peers date what this run of the kernel stamped before its clock was right.
     mutating func tellAnchor(_ anchor: ClockAnchor, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         guard cluster != nil else { return }

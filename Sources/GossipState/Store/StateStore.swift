@@ -230,8 +230,8 @@ struct StateStore: Sendable {
 
     /// Throws out stale slots when they are the greater part, so that a slot costs nothing in the long run.
     private mutating func compact(_ index: Int) {
+        guard writers[index].log.count > max(32, 2 * writers[index].live) else { return }
         let record = writers[index]
-        guard record.log.count > 32, record.log.count > 2 * record.live else { return }
         writers[index].log = record.log.filter { locate($0.place, record.id, $0.version) != nil }
     }
 

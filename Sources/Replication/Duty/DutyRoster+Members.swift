@@ -13,7 +13,7 @@ extension DutyRoster {
 
     mutating func setMembers(alive living: [NodeID], known all: [NodeID]) {
         let others = all.filter { $0 != node }.sorted()
-        let livingOthers = Set(living.filter { $0 != node })
+        let livingOthers = living.filter { $0 != node }.sorted()
         guard others != known || livingOthers != alive else { return }
         let here = Set(others)
         let gone = known.filter { !here.contains($0) }

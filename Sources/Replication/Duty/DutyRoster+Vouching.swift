@@ -29,7 +29,7 @@ extension DutyRoster {
         guard let log = logs[duty.key.log], !duty.proved.isEmpty else { return false }
         return log.peers.contains { peer, holds in
             alive.contains(peer)
-                && !(duty.peer(peer)?.ranges ?? OffsetRanges()).contains(holds.intersection(duty.proved))
+                && !(duty.claimed(by: peer) ?? OffsetRanges()).contains(holds.intersection(duty.proved))
         }
     }
 
@@ -40,13 +40,13 @@ extension DutyRoster {
         let known = log.holds.intersection(duty.proved)
         var ranges: [Range<Offset>] = []
         for (peer, holds) in log.peers where alive.contains(peer) {
-            var lacking = holds.intersection(known).subtracting(duty.peer(peer)?.ranges ?? OffsetRanges())
+            var lacking = holds.intersection(known).subtracting(duty.claimed(by: peer) ?? OffsetRanges())
             for entry in duty.own.entries where holds.contains(entry.receipt.range) {
                 lacking.remove(entry.receipt.range)
             }
             for range in duty.own.unsigned + duty.own.vouched { lacking.remove(range) }
             for (other, held) in log.peers where other != peer && alive.contains(other) {
-                guard isBetter(other, than: node, duty.key), let claimed = duty.peer(other)?.ranges else { continue }
+                guard isBetter(other, than: node, duty.key), let claimed = duty.claimed(by: other) else { continue }
                 lacking.subtract(held.intersection(claimed))
             }
             for range in lacking.ranges where ranges.count < settings.vouchedAtOnce {

@@ -12,7 +12,7 @@ package struct DutyRoster: Sendable {
 
     /// Other members, dead ones too; sorted.
     var known: [NodeID] = []
-    var alive: Set<NodeID> = []
+    var alive: [NodeID] = []
     /// Sinks of this gateway and of the known others, by node.
     var statuses: [(node: NodeID, sinks: [SinkStatus])] = []
     /// Sinks that anybody known requires, sorted.

@@ -76,6 +76,12 @@ struct KeyDuty: Sendable {
 
     func peer(_ node: NodeID) -> PeerUploads? { peers.first { $0.node == node } }
 
+    /// What the peer says the sink has; `nil` where it says nothing of the log.
+    func claimed(by node: NodeID) -> OffsetRanges? {
+        for index in peers.indices where peers[index].node == node { return peers[index].ranges }
+        return nil
+    }
+
     mutating func edit(_ node: NodeID, _ change: (inout PeerUploads) -> Void) {
         var index = peers.firstIndex { $0.node >= node } ?? peers.endIndex
         if index == peers.endIndex || peers[index].node != node {

@@ -11,7 +11,8 @@ extension Replicator {
         let gone = fetches.filter { !isAlive($0.peer) }
         for fetch in gone { drop(fetch) }
         for log in names {
-            place(&logs[log]!, log)
+            let targets = targets(of: log)
+            logs[log]?.place(on: targets, self: node)
             touch(log)
         }
     }
@@ -30,16 +31,10 @@ extension Replicator {
     /// How many live gateways should hold each log now.
     package var copies: Int { min(settings.copies.count(of: known.count), alive.count) }
 
-    func place(_ state: inout LogState, _ log: LogName) {
+    /// The live gateways that should hold the log, in no order that means anything: one array for all logs where all should.
+    func targets(of log: LogName) -> [NodeID] {
         let copies = copies
-        if copies == alive.count {
-            // One array for all logs.
-            state.targets = alive
-            state.isTarget = true
-        } else {
-            state.targets = Placement.holders(of: log, among: alive, copies)
-            state.isTarget = state.targets.contains(node)
-        }
+        return copies == alive.count ? alive : Placement.holders(of: log, among: alive, copies)
     }
 
     /// The live gateways that should hold the log, in order of rank.

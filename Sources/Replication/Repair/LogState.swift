@@ -61,6 +61,11 @@ struct LogState: Sendable {
     /// Nobody needs a copy of what lies below.
     var floor: Offset { max(settled, released) }
 
+    mutating func place(on nodes: [NodeID], self node: NodeID) {
+        targets = nodes
+        isTarget = nodes.contains(node)
+    }
+
     func claimIndex(of node: NodeID) -> (index: Int, isThere: Bool) {
         var low = 0
         var high = claims.count

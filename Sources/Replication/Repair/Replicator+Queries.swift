@@ -30,6 +30,16 @@ extension Replicator {
         liveHoldings(of: log).filter { $0.ranges.contains(offset) }.map(\.node)
     }
 
+    /// The live gateways that should hold the log or say that they hold something of it, without this one; in no order that means
+    /// anything, but always the same.
+    package func keepers(of log: LogName) -> [NodeID] {
+        var keepers = placement(of: log).filter { $0 != node }
+        for claim in logs[log]?.claims ?? [] where isAlive(claim.node) && !keepers.contains(claim.node) {
+            if !claim.ranges.isEmpty { keepers.append(claim.node) }
+        }
+        return keepers
+    }
+
     /// How many live gateways hold all of the range.
     package func liveCopies(of log: LogName, _ range: Range<Offset>) -> Int {
         liveHoldings(of: log).reduce(0) { $0 + ($1.ranges.contains(range) ? 1 : 0) }

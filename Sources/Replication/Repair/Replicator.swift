@@ -132,7 +132,7 @@ extension Replicator {
         if names.count >= ReplicatorLimits.logs { removeFinished() }
         guard names.count < ReplicatorLimits.logs else { return false }
         var state = LogState()
-        place(&state, log)
+        state.place(on: targets(of: log), self: node)
         logs[log] = state
         names.insert(log, at: names.place(of: log).index)
         return true

@@ -131,6 +131,12 @@ extension RingLog {
             end: Offset(index.end), released: Offset(index.released), lost: index.gaps)
     }
 
+    /// Whether the log is one of ``copies``.
+    package func isCopy(_ log: LogID) -> Bool { indexes[log].map { $0.origin != .own } ?? false }
+
+    /// Whose log one of ``copies`` is; `nil` where damage left it without a name, and for any other log.
+    package func owner(ofCopy log: LogID) -> NodeID? { indexes[log]?.origin.node }
+
     /// What is held of any log, durable: sorted, neither overlapping nor touching. Cheap: asked after every commit.
     package func ranges(of log: LogID) -> [Range<Offset>] {
         indexes[log]?.ranges.all.map { Offset($0.lowerBound)..<Offset($0.upperBound) } ?? []

@@ -26,7 +26,15 @@ struct SegmentReader {
     let geometry: Geometry
     /// Dictionaries known so far, by segment.
     var tables: [Int: SeriesTable]
-    private var last: (place: BlockPlace, frame: BlockFrame, readings: [Reading?])?
+    private var last: OpenBlock?
+
+    private struct OpenBlock {
+        let place: BlockPlace
+        let frame: BlockFrame
+        let table: SeriesTable
+        /// All of them, once somebody has come back for more.
+        var readings: [Reading?]?
+    }
 
     init(disk: any Disk, store: StoreID, geometry: Geometry, tables: [Int: SeriesTable]) {
         self.disk = disk
@@ -35,11 +43,43 @@ struct SegmentReader {
         self.tables = tables
     }
 
-    /// The block's readings, `nil` for those whose series is lost.
-    mutating func block(
-        at place: BlockPlace
-    ) throws(ReadFailure) -> (frame: BlockFrame, readings: [Reading?]) {
-        if let last, last.place == place { return (last.frame, last.readings) }
+    /// The readings of `log` from `lower` up to `upper` out of a block, which must hold them; `nil` for those whose series is lost.
+    ///
+    /// In a covey a block holds readings of several logs, of which most readers want one: only who comes back gets the others decoded.
+    mutating func readings(
+        of log: LogID, _ lower: UInt64, _ upper: UInt64, at place: BlockPlace
+    ) throws(ReadFailure) -> [(offset: UInt64, reading: Reading?)] {
+        let block = try block(at: place)
+        var found: [(offset: UInt64, reading: Reading?)] = []
+        found.reserveCapacity(Int(upper - lower))
+        var start = 0
+        for run in block.frame.runs {
+            let first = run.first.rawValue
+            let wanted = max(first, lower)..<max(min(first + UInt64(run.count), upper), first, lower)
+            if run.log == log, !wanted.isEmpty {
+                let from = start + Int(wanted.lowerBound - first)
+                let readings = try decoded(block, from..<from + wanted.count)
+                for (offset, reading) in zip(wanted, readings) { found.append((offset, reading)) }
+            }
+            start += run.count
+        }
+        return found
+    }
+
+    private func decoded(_ block: OpenBlock, _ places: Range<Int>) throws(ReadFailure) -> ArraySlice<Reading?> {
+        if let readings = block.readings { return readings[places] }
+        do { return try block.frame.readings(block.table, at: places)[...] } catch { throw Self.undecodable }
+    }
+
+    private static let undecodable = ReadFailure.damaged("a block cannot be decoded")
+
+    private mutating func block(at place: BlockPlace) throws(ReadFailure) -> OpenBlock {
+        if var block = last, block.place == place {
+            guard block.readings == nil else { return block }
+            do { block.readings = try block.frame.readings(block.table) } catch { throw Self.undecodable }
+            last = block
+            return block
+        }
         let position = place.segment * geometry.segmentBytes + place.unit * Geometry.unit
         let bytes = try read(at: position, count: place.units * Geometry.unit)
         guard case .whole(let header, _) = BlockState.read(bytes, at: 0, store: store, limit: place.units),
@@ -47,33 +87,13 @@ struct SegmentReader {
         else { throw try fault(at: place, "the checksum of a block does not match") }
         let table = try table(of: place)
         do {
-            let frame = try BlockFrame(bytes, at: 0, header: header)
-            let readings = try frame.readings(table)
-            last = (place, frame, readings)
-            return (frame, readings)
+            let block = OpenBlock(
+                place: place, frame: try BlockFrame(bytes, at: 0, header: header, readingsAlone: true), table: table)
+            last = block
+            return block
         } catch {
-            throw .damaged("a block cannot be decoded")
+            throw Self.undecodable
         }
-    }
-
-    /// The readings of `log` from `lower` up to `upper` out of a block, which must hold them.
-    mutating func readings(
-        of log: LogID, _ lower: UInt64, _ upper: UInt64, at place: BlockPlace
-    ) throws(ReadFailure) -> [(offset: UInt64, reading: Reading?)] {
-        let (frame, readings) = try block(at: place)
-        var found: [(offset: UInt64, reading: Reading?)] = []
-        found.reserveCapacity(Int(upper - lower))
-        var start = 0
-        for run in frame.runs {
-            let first = run.first.rawValue
-            if run.log == log, first < upper, first + UInt64(run.count) > lower {
-                for offset in max(first, lower)..<min(first + UInt64(run.count), upper) {
-                    found.append((offset, readings[start + Int(offset - first)]))
-                }
-            }
-            start += run.count
-        }
-        return found
     }
 
     private func read(at position: Int, count: Int) throws(ReadFailure) -> [UInt8] {

@@ -6,6 +6,8 @@ package struct RunOptions: Hashable, Sendable {
     package var gateways: Int?
     /// Length of the bad days, in simulated seconds.
     package var seconds: Int64?
+    /// How many times more slowly than at the fastest readings come.
+    package var pace: Int64?
     /// Fault kinds that are left out.
     package var without = FaultSet()
     /// Only these fault kinds, where given.
@@ -46,7 +48,7 @@ package struct Scenario: Sendable {
     var segments: [Int]
     var accountReadings: Int
     var accountSeconds: Int64
-    /// Readings come so many times more slowly than at the fastest.
+    /// Readings come so many times more slowly than at the fastest, which is some 50 a second and gateway. A site of sensors has one or two.
     var pace: Int64
     /// Faults come so many times more seldom than at the worst.
     var patience: Int64
@@ -77,7 +79,8 @@ package struct Scenario: Sendable {
         }
         accountReadings = random.pick([16, 200, 8192])
         accountSeconds = random.draw(1, 20)
-        pace = random.pick([1, 1, 2, 5])
+        let drawnPace = random.pick([1, 5, 20, 50] as [Int64])
+        pace = options.pace ?? drawnPace
         patience = random.pick([1, 1, 3, 10])
         let sizes = [10, 12, 16, 24]
         // Nine of nine are drawn whatever number is asked for, so that fewer gateways meet the same days.

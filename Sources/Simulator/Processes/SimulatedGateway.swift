@@ -7,17 +7,18 @@ import Sinks
 
 /// What reaches one process of a gateway; a later process never hears of it.
 enum ProcessEvent {
-    case written(WritePlan)
-    case maintained(MaintenancePlan)
-    case tallied(TallyPlan)
-    case read(sink: Int, SendRequest, SendSource)
-    case sent(sink: Int, SendID, SendOutcome, SendDevices?)
+    // The large ones elsewhere in memory: events are moved about more often than they happen.
+    indirect case written(WritePlan)
+    indirect case maintained(MaintenancePlan)
+    indirect case tallied(TallyPlan)
+    indirect case read(sink: Int, SendRequest, SendSource)
+    indirect case sent(sink: Int, SendID, SendOutcome, SendDevices?)
     /// The wake with this number.
     case tick(Int)
     case datagram([UInt8], from: PeerAddress)
     case frame([UInt8], from: PeerAddress)
     case unreachable(PeerAddress)
-    case worked(PeerWork)
+    indirect case worked(PeerWork)
     case clockRight
 }
 
@@ -92,6 +93,12 @@ final class SimulatedGateway {
     }
 
     var bit: UInt16 { 1 << UInt16(index) }
+
+    /// Asks the core where it is; `nil` where no process runs. A question put to `core` itself is put to a copy, which is made for it.
+    func ask<Answer>(_ question: (inout GatewayCore) -> Answer) -> Answer? {
+        guard core != nil else { return nil }
+        return question(&core!)
+    }
 
     init(index: Int, disk: SimulatedDisk, sinks: Int) {
         self.index = index

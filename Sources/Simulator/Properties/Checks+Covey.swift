@@ -9,7 +9,7 @@ import RingLog
 extension World {
     /// After every step: whose incarnation is what.
     func noteIncarnation(_ gateway: SimulatedGateway) {
-        guard let incarnation = gateway.core?.incarnation, let node = gateway.core?.node else { return }
+        guard let (node, incarnation) = gateway.ask({ $0.identity }) ?? nil else { return }
         guard gateway.lastIncarnation != incarnation || gateway.lastNode != node else { return }
         gateway.lastIncarnation = incarnation
         gateway.lastNode = node

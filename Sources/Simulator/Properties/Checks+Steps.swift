@@ -7,7 +7,7 @@ import Sinks
 extension World {
     /// After every step, in constant time; the rest every few simulated seconds.
     func checkStep(_ gateway: SimulatedGateway) {
-        if let log = gateway.core?.currentLog, log != gateway.currentLog {
+        if let log = gateway.ask({ $0.ring.currentLog }) ?? nil, log != gateway.currentLog {
             if let book = truth.book(log) {
                 fail(.logsAreNew, gateway, "\(log) is of gateway \(book.owner), life \(book.life), and now of this")
             }

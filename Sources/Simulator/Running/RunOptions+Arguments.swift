@@ -4,6 +4,7 @@ extension RunOptions {
         var words: [String] = []
         if let gateways { words += ["--gateways", "\(gateways)"] }
         if let seconds { words += ["--seconds", "\(seconds)"] }
+        if let pace { words += ["--pace", "\(pace)"] }
         if let only { words += ["--only", only.names] }
         if !without.kinds.isEmpty { words += ["--without", without.names] }
         if let bug { words += ["--bug", bug.rawValue] }

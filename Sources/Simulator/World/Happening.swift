@@ -9,7 +9,7 @@ enum Happening {
     case start(Int)
     case feed(gateway: Int, source: Int)
     /// A chunk has come to a sink; what left the gateway arrives, whether or not its process still lives.
-    case arrival(Shipment)
+    indirect case arrival(Shipment)
     case datagram([UInt8], from: Int, to: Int)
     case frame(Frame)
     case fault(FaultKind)

@@ -37,7 +37,9 @@ extension World {
             // Copies may be here before their own gateway has told its source: those are looked at again.
             var areAllKnown = true
             for range in ranges where !before.contains(range) {
-                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue {
+                // What was here at the last look is noted: most logs grow at their end.
+                let start = before.first { $0.contains(range.lowerBound) }?.upperBound ?? range.lowerBound
+                for offset in start.rawValue..<max(start, range.upperBound).rawValue {
                     guard offset < UInt64(book.fates.count), book.fates[Int(offset)] != nil else {
                         areAllKnown = false
                         continue
@@ -46,7 +48,7 @@ extension World {
                 }
             }
             if areAllKnown { gateway.holdings[log] = ranges }
-            for range in before where !ranges.contains(range) {
+            for range in before where !ranges.contains(where: { $0.clamped(to: range) == range }) {
                 for offset in range.lowerBound.rawValue..<range.upperBound.rawValue
                 where !ranges.contains(where: { $0.contains(Offset(offset)) }) {
                     leave(book, offset, gateway, ring)

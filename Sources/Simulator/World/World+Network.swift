@@ -10,7 +10,9 @@ extension World {
 
     func send(datagram bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
         trace.note(bytes)
-        say("gateway \(gateway.index) to \(address): datagram \(bytes.prefix(1) + bytes.dropFirst(25).prefix(1)), \(bytes.count) bytes")
+        // The first byte says which machine's it is, the one behind the envelope what kind.
+        let kind = bytes.prefix(1) + bytes.dropFirst(25).prefix(1)
+        say("gateway \(gateway.index) to \(address): kind \(kind), \(bytes.count) B")
         if bytes.count > Self.mostDatagramBytes {
             fail(.isBounded, gateway, "a datagram of \(bytes.count) bytes")
         }
@@ -45,7 +47,7 @@ extension World {
     func arrive(_ bytes: [UInt8], from sender: Int, to receiver: Int) {
         let gateway = gateways[receiver]
         guard let bytes = tamper(message: bytes, from: sender, to: receiver) else { return }
-        deliver(.datagram(bytes, from: Self.address(of: sender)), to: gateway, life: gateway.life)
+        deliver(.datagram(bytes, from: addresses[sender]), to: gateway, life: gateway.life)
         if bytes.first.map({ $0 & 0x0F }) == 1 { checkIncarnations(gateway) }
     }
 
@@ -65,7 +67,7 @@ extension World {
             return breakStream(frame, after: streams.network.draw(1, 50))
         }
         guard let bytes = tamper(message: frame.bytes, from: frame.from, to: frame.to) else { return }
-        deliver(.frame(bytes, from: Self.address(of: frame.from)), to: receiver, life: receiver.life)
+        deliver(.frame(bytes, from: addresses[frame.from]), to: receiver, life: receiver.life)
         if bytes.first.map({ $0 & 0x0F }) == 1 { checkIncarnations(receiver) }
     }
 

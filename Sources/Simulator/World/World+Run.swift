@@ -113,8 +113,12 @@ extension World {
         guard judges != 0 else { return nil }
         let wanted = min(scenario.replicas, gateways.count)
         for book in truth.books {
+            // A ring never takes anything into a log that it wrote itself, should an old image have made that shorter.
+            let writers = gateways.filter { $0.core?.ring.logIDs.contains(book.log) ?? false }
             for (offset, fate) in book.fates.enumerated() {
                 guard let fate, fate.disks != 0, fate.disks.nonzeroBitCount < wanted else { continue }
+                let barred = writers.count { fate.disks & $0.bit == 0 }
+                guard fate.disks.nonzeroBitCount < wanted - barred else { continue }
                 if fate.sinks & judges == judges || fate.flags.contains(.poison) { continue }
                 return Key(book.log, UInt64(offset))
             }

@@ -50,7 +50,7 @@ extension World {
                 id: gateway.sources[index].nextID, hash: streams.workload.next() >> 24,
                 readings: makeReadings(gateway, index, upTo: 6))
             gateway.sources[index].inFlight.append(message)
-            let mark = gateway.core?.mark(broker: name, message: message.id, hash: message.hash)
+            let mark = gateway.ask { $0.mark(broker: name, message: message.id, hash: message.hash) }
             entries.append(Entry(message.readings, mark: has(.forgottenMarks) ? nil : mark))
         }
         if streams.workload.isOne(in: 10) { counts.append(rejection(gateway, index)) }
@@ -69,7 +69,7 @@ extension World {
     ) {
         let name = gateway.sources[index].name
         let message = gateway.sources[index].inFlight[place]
-        guard !(gateway.core?.holds(broker: name, message: message.id, hash: message.hash) ?? false) else {
+        guard !(gateway.ask { $0.holds(broker: name, message: message.id, hash: message.hash) } ?? false) else {
             var duplicate = StreamCounts()
             duplicate.received = 1
             duplicate.duplicate = 1
@@ -77,13 +77,13 @@ extension World {
         }
         let again = message.readings.map { Reading(series: $0.series, stamp: stamp(gateway), value: $0.value) }
         gateway.sources[index].inFlight[place] = Message(id: message.id, hash: message.hash, readings: again)
-        let mark = gateway.core?.mark(broker: name, message: message.id, hash: message.hash)
+        let mark = gateway.ask { $0.mark(broker: name, message: message.id, hash: message.hash) }
         entries.append(Entry(again, mark: mark))
     }
 
     /// A wire cannot wait: what has no room is lost, and counted elsewhere.
     private func emit(_ gateway: SimulatedGateway, _ index: Int) {
-        guard !(gateway.core?.isFull ?? true) || has(.deafSource) else { return }
+        guard !(gateway.ask { $0.isFull } ?? true) || has(.deafSource) else { return }
         let window = streams.workload.pick([Duration.milliseconds(100), .seconds(1), .seconds(5)])
         let entries = (0..<streams.workload.draw(1, 4)).map { _ in Entry(makeReadings(gateway, index, upTo: 3)) }
         let counts = streams.workload.isOne(in: 10) ? [rejection(gateway, index)] : []

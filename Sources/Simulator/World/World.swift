@@ -29,6 +29,7 @@ package final class World {
     var network: Network
     /// Who is reached under which address.
     let places: [PeerAddress: Int]
+    let addresses: [PeerAddress]
     /// Opportunities that a planted bug had.
     var tampered = 0
     /// Partitions so far.
@@ -55,7 +56,8 @@ package final class World {
         judges = scenario.requiredSinks
         truth = Truth(sinks: sinks.count)
         network = Network(size: scenario.gateways)
-        places = Dictionary(uniqueKeysWithValues: (0..<scenario.gateways).map { (Self.address(of: $0), $0) })
+        addresses = (0..<scenario.gateways).map { Self.address(of: $0) }
+        places = Dictionary(uniqueKeysWithValues: zip(addresses, 0...))
         drawWeather()
         for index in 0..<scenario.gateways {
             let size = scenario.segments[index] * ringOptions.geometry.segmentBytes
@@ -114,10 +116,14 @@ package final class World {
         let failure = Failure(property: property, at: time, gateway: gateway?.index, text: text())
         failures.append(failure)
         say("BROKEN \(failure)")
-        if tracer != nil, let cluster = gateway?.core?.cluster, let core = gateway?.core {
-            say("cluster of \(failure.gateway ?? 0): alive \(cluster.membership.members.map { "\($0.node) \($0.state)" })")
-            say("duty: \(cluster.duty)".replacing(", duties", with: "\nduties").replacing("KeyDuty(", with: "\nKeyDuty("))
-            for sink in core.sinks { say("machine: \(sink.machine)".replacing("LogUpload(", with: "\nLogUpload(")) }
-        }
+        if let gateway { sayState(gateway) }
+    }
+
+    /// For whoever reads the trace of a failure: what its gateway believes and what it wants to send.
+    private func sayState(_ gateway: SimulatedGateway) {
+        guard tracer != nil, let core = gateway.core, let cluster = core.cluster else { return }
+        for member in cluster.membership.members { say("knows \(member.node) as \(member.state)") }
+        say("duty: \(cluster.duty)".replacing("KeyDuty(", with: "\nKeyDuty("))
+        for sink in core.sinks { say("machine: \(sink.machine)".replacing("LogUpload(", with: "\nLogUpload(")) }
     }
 }
