@@ -32,6 +32,8 @@ package enum ReplicatorLimits {
     static let busyMilliseconds = 300
     /// How long nothing is asked for after the ring refused a chunk for want of room. Milliseconds.
     static let noRoomMilliseconds = 1000
+    /// … doubled by each further refusal so often, up to a minute: a ring that stays full is not to keep the network busy.
+    static let noRoomDoublings = 6
     /// Surplus is looked for this often. Nothing waits for it but space. Seconds.
     static let surplusSeconds = 10
     /// Logs whose surplus is asked about in one look, and asked of this gateway that wait for the disk.

@@ -73,7 +73,8 @@ extension Replicator {
         switch refusal {
         case .noRoom:
             counts.noRoom += 1
-            noRoomUntil = now.advanced(by: .milliseconds(ReplicatorLimits.noRoomMilliseconds))
+            noRoomUntil = now.advanced(by: .milliseconds(ReplicatorLimits.noRoomMilliseconds << refusals))
+            refusals = min(refusals + 1, ReplicatorLimits.noRoomDoublings)
         case .damaged:
             counts.malformed += 1
             leaveAlone(chunk.peer, now, &generator)

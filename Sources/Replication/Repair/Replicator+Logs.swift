@@ -35,6 +35,7 @@ extension Replicator {
     private mutating func noteDurable(_ range: Range<Offset>, of log: LogName) {
         for index in storing.indices where storing[index].log == log {
             storing[index].ranges.remove(range)
+            refusals = 0
             // Only now is it known that what the peer sent was good.
             if storing[index].ranges.isEmpty { peers[storing[index].peer]?.failures = 0 }
         }

@@ -38,6 +38,8 @@ package struct Replicator: Sendable {
     var isPaused = false
     /// The ring had no room: nothing is asked for until then.
     var noRoomUntil: MonotonicInstant?
+    /// Chunks refused for want of room since one was stored, up to ``ReplicatorLimits/noRoomDoublings``.
+    var refusals = 0
 
     // What is served.
     var reads: [PeerRead] = []
