@@ -8,7 +8,7 @@ import Testing
 struct ExchangeTests {
     private let key = name(Space.own, "log")
 
-    @Test("a ping with another root brings two members to the same, in one page, one delta and one question, and it is acknowledged")
+    @Test("a ping with another root brings two members to the same, in a page, a delta and a question, acknowledged")
     func ping() throws {
         var (one, other) = (member(0), member(1))
         _ = try one.put([1], for: key, now: at(1))

@@ -7,7 +7,7 @@ struct FiguresTests {
     private func measure() -> FigureRow {
         var plan = FigurePlan(gateways: 3)
         (plan.idleSeconds, plan.lossSeconds, plan.kills, plan.handOffs) = (30, 60, 1, 1)
-        (plan.sourceSeconds, plan.backlogChunks) = (10, 24)
+        (plan.sourceSeconds, plan.backlogChunks) = (10, 120)
         return Figures.measure(gateways: 3, plan: plan) { _ in }
     }
 
