@@ -24,6 +24,7 @@ help:
 	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"
 	@echo "make bench    the figures of Documentation/Benchmarks.md"
 	@echo "make soak     load for MINUTES=30, with troubles, and a verdict"
+	@echo "make sim      whole coveys in simulated time: SEEDS=1..2000, then the planted bugs"
 	@echo "make format   formats all Swift sources"
 
 # Installs only what is missing, so that a machine without network can build again.
@@ -67,6 +68,13 @@ test: lab lint
 	$(SWIFT) build -j $(JOBS) --build-tests
 	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" Tests/Lab/check-gpiod2.sh
 	COVEY_LAB_KERNEL="$(CACHE)/uml/linux" $(SWIFT) test --skip-build --no-parallel
+
+SEEDS ?= 1..2000
+
+sim: setup-build
+	$(SWIFT) build -j $(JOBS) -c release --product covey-sim
+	"$$($(SWIFT) build -c release --show-bin-path)/covey-sim" run --seeds $(SEEDS) --jobs $(JOBS)
+	"$$($(SWIFT) build -c release --show-bin-path)/covey-sim" planted
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks
