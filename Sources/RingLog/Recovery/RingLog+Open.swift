@@ -6,15 +6,11 @@ extension RingLog {
     /// Opens the ring on `disk`, or makes a new one of a blank disk. Nothing is written before the first commit. Blocks while it
     /// reads: every header, the footers, and two segments or three in full.
     ///
-    /// It syncs first: what a killed process wrote without living to sync it can be read, and must not go to a sink before a power cut can
-    /// no longer take it back. A disk that refuses is left to the first commit, which says so.
-    ///
     /// Throws ``RingError/tooSmall(segments:)``, ``RingError/newerVersion(found:)``, ``RingError/notARing(_:)`` or
     /// ``RingError/otherGeometry(_:)``, each having touched nothing.
     package static func open(
         disk: any Disk, options: RingOptions, using random: inout some RandomNumberGenerator
     ) throws(RingError) -> (ring: RingLog, report: RecoveryReport) {
-        try? disk.sync()
         var recovery = Recovery(disk: disk, options: options, isReadOnly: false)
         let ring = try recovery.run(newStore: StoreID(using: &random))
         return (ring, recovery.report)
