@@ -61,6 +61,7 @@ enum FigureText {
             "\"copiesInSecond\":\(array(row.copiesInSecond))",
             "\"takeover\":\(array(row.handOffs.takeover))",
             "\"silence\":\(array(row.handOffs.silence))",
+            "\"doublesInPeace\":\(row.handOffs.doublesInPeace)",
             "\"doublesAtDeath\":\(row.handOffs.doublesAtDeath)",
             "\"doublesAtReturn\":\(row.handOffs.doublesAtReturn)",
             "\"doublesBound\":\(row.handOffs.bound)",

@@ -89,7 +89,7 @@ import Testing
                 driver.step(.uploads(of: cast.first, cast.key, claim(1024, turn: 2, isWorking: false, receipts)))
                 #expect(driver.heard().isEmpty)
                 driver.answerDigests()
-                #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 1024)), start])
+                #expect(driver.heard() == [.settle(sinkS, cast.log, span(0, 1024), isRefused: false), start])
             } else {
                 driver.run(54)
                 #expect(driver.heard().isEmpty)

@@ -120,13 +120,16 @@ extension Figures {
         let chunk = DutySettings().chunkReadings
         site.conditions.sinkAnswer = SimulatedTime.second
         let before = site.sink.readings
-        let doublesBefore = site.sink.doubles
+        let doublesInPeace = site.sink.doubles
         for part in 0..<plan.backlogChunks {
             site.submit((0..<chunk).map { Double(part * chunk + $0) }, at: victim, window: .zero)
             site.run(until: site.time + 100 * SimulatedTime.millisecond)
         }
-        if !site.run(within: 300, until: { $0.isCopied(victim) }) { say("the backlog is not copied") }
+        if !site.run(within: 15, until: { $0.isCopied(victim) }) { say("the backlog is not copied") }
         let backlog = plan.backlogChunks * chunk
+        let doublesBefore = site.sink.doubles
+        row.handOffs.doublesInPeace.append(doublesBefore - doublesInPeace)
+        say("\(site.sink.readings - before) of \(backlog) uploaded, \(doublesBefore - doublesInPeace) doubles so far")
         kill(victim)
         let atDeath = site.sink.readings
         _ = site.run(

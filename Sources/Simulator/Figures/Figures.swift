@@ -53,6 +53,8 @@ package struct FigureRow: Sendable {
         package var silence = Times()
         /// Readings that the sink had already, for each gateway that died while it uploaded, and for each that came back.
         package var doublesAtDeath: [Int] = []
+        /// The same before the death, while nothing was amiss.
+        package var doublesInPeace: [Int] = []
         package var doublesAtReturn: [Int] = []
         package var bound = 0
         /// Readings that never came to the sink.

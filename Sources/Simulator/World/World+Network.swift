@@ -8,11 +8,18 @@ extension World {
         return address
     }
 
+    /// The first byte says whose message it is, the one behind the envelope of what kind.
+    private func sayMessage(
+        _ what: String, _ bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress
+    ) {
+        guard tracer != nil else { return }
+        let kind = bytes.prefix(1) + bytes.dropFirst(25).prefix(1)
+        say("gateway \(gateway.index) to \(address): \(what) of kind \(kind), \(bytes.count) bytes")
+    }
+
     func send(datagram bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
         trace.note(bytes)
-        // The first byte says which machine's it is, the one behind the envelope what kind.
-        let kind = bytes.prefix(1) + bytes.dropFirst(25).prefix(1)
-        say("gateway \(gateway.index) to \(address): kind \(kind), \(bytes.count) B")
+        sayMessage("datagram", bytes, from: gateway, to: address)
         if bytes.count > Self.mostDatagramBytes {
             fail(.isBounded, gateway, "a datagram of \(bytes.count) bytes")
         }
@@ -27,6 +34,7 @@ extension World {
     }
 
     func send(frame bytes: [UInt8], from gateway: SimulatedGateway, to address: PeerAddress) {
+        sayMessage("frame", bytes, from: gateway, to: address)
         trace.note(bytes)
         if bytes.count > Self.mostFrameBytes { fail(.isBounded, gateway, "a frame of \(bytes.count) bytes") }
         guard let receiver = places[address] else {
