@@ -10,6 +10,9 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: "Histories at a time.")
     var jobs = 1
 
+    @Flag(help: "Begin no further history after the first that fails.")
+    var stop = false
+
     @Flag(help: "Print one JSON object at the end, and nothing else.")
     var json = false
 
@@ -33,16 +36,16 @@ struct RunCommand: AsyncParsableCommand {
                 next += 1
             }
             while let history = await group.next() {
-                if next <= seeds.last {
-                    addTask(&group, next)
-                    next += 1
-                }
                 // In the order of their seeds, whoever came first.
                 early[history.seed] = history
                 while let history = early.removeValue(forKey: due) {
                     due += 1
                     tally.add(history)
                     progress.show(history, tally, elapsed: seconds(clock.now - start), options: options)
+                }
+                if next <= seeds.last, !stop || tally.failed.isEmpty {
+                    addTask(&group, next)
+                    next += 1
                 }
             }
         }

@@ -22,6 +22,11 @@ import Testing
         #expect(abs(middle - (milliseconds - 0.63093 * (milliseconds - least))) < 2)
     }
 
+    @Test func thisGatewayCountsAmongTheMembers() {
+        let rig = Rig(Array(peers[..<3]))
+        #expect(rig.machine.scale == Scale(members: 4, settings: .init()))
+    }
+
     @Test func logarithmsAreRight() {
         #expect(logarithm2(1) == 0)
         #expect(logarithm2(1024) == 10)

@@ -23,6 +23,18 @@ struct OverviewTests {
         #expect(replicator.liveCopies(of: mine, offsets(65..<75)) == 3)
     }
 
+    @Test("names as keepers those that should hold a log and those that do, without itself")
+    func keepers() {
+        var rig = Rig(peers: 5)
+        rig.send(.opened(mine))
+        rig.send(.held(mine, offsets(0..<100)))
+        let placed = rig.replicator.placement(of: mine)
+        let others = (1...5).map { gateway($0) }
+        #expect(rig.replicator.keepers(of: mine) == placed.filter { $0 != gateway(0) })
+        for other in others { rig.send(.claim(of: other, mine, claim(0..<10))) }
+        #expect(rig.replicator.keepers(of: mine).sorted() == others.sorted())
+    }
+
     @Test("counts the dead neither as copies nor as needed")
     func deadDoNotCount() {
         var rig = Rig(peers: 2)

@@ -127,6 +127,7 @@ struct DamageTests {
             contents.replaceSubrange(start(place)..<start(place) + foreign.count, with: foreign)
         }
         #expect(lost == 0 && findings.contains(.foreignSegment(segment: place)))
+        #expect(rig.ring.statistics.setAsideSegments == 1)
         for index in 0..<300 { try? rig.append([reading("y", .number(Double(index)), at: Int64(index))]) }
         rig.commitAll(maintain: true)
         #expect(Array(rig.disk.contents[start(place)..<start(place) + foreign.count]) == foreign)

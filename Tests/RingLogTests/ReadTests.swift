@@ -108,3 +108,29 @@ struct ReadTests {
         #expect(found.count == 100 && Set(found.map { $0.reading.stamp.wallOffset }).count == 1)
     }
 }
+
+struct QueryPagerTests {
+    @Test
+    func `pages follow a query to its end and tell the readings of one millisecond once`() throws {
+        let rig = try Rig(segments: 12)
+        for second in 0..<20 {
+            rig.uptime = Int64(second + 1) * 1_000_000
+            // Seven readings share a millisecond, so that pages end amid them.
+            try rig.append(
+                (0..<20).map { reading("d\($0)", .number(Double(second)), at: rig.uptime + Int64($0 / 7) * 1000) })
+            rig.commitAll(maintain: true)
+        }
+        var pager = QueryPager(from: nil)
+        let pageReadings = pager.limit
+        var told: [TimedReading] = []
+        for _ in 0..<1000 where !pager.isDone {
+            // Pages of ten readings, and whatever more the pager asks for.
+            let limit = pager.limit - pageReadings + 10
+            let plan = rig.ring.queryPlan(from: pager.from, to: nil, newestFirst: false, limit: limit)
+            told += pager.take(plan.perform(on: rig.disk) { _ in true })
+        }
+        #expect(pager.isDone)
+        #expect(told.count == 400 && Set(told).count == 400)
+        #expect(told.map(\.time) == told.map(\.time).sorted())
+    }
+}
