@@ -49,19 +49,19 @@ struct MomentsRecord: Hashable {
 
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        appendVarint(UInt64(moments.count), to: &bytes)
+        bytes.append(varint: UInt64(moments.count))
         for moment in moments {
-            appendVarint(moment.number, to: &bytes)
+            bytes.append(varint: moment.number)
             bytes.append(moment.frontier.newest == nil ? 0 : 1)
-            if let newest = moment.frontier.newest { appendFixed(newest.rawValue, to: &bytes) }
-            appendVarint(UInt64(moment.frontier.logs.count), to: &bytes)
+            if let newest = moment.frontier.newest { bytes.append(fixed: newest.rawValue) }
+            bytes.append(varint: UInt64(moment.frontier.logs.count))
             for log in moment.frontier.logs {
-                appendFixed(log.log.rawValue, to: &bytes)
-                appendVarint(UInt64(log.settled.count), to: &bytes)
+                bytes.append(fixed: log.log.rawValue)
+                bytes.append(varint: UInt64(log.settled.count))
                 var end: UInt64 = 0
                 for range in log.settled {
-                    appendVarint(range.lowerBound - end, to: &bytes)
-                    appendVarint(range.upperBound - range.lowerBound, to: &bytes)
+                    bytes.append(varint: range.lowerBound - end)
+                    bytes.append(varint: range.upperBound - range.lowerBound)
                     end = range.upperBound
                 }
             }
@@ -120,7 +120,7 @@ struct AccountRecord: Hashable {
 
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        appendVarint(number, to: &bytes)
+        bytes.append(varint: number)
         return bytes + counts.settledRecord
     }
 
@@ -153,10 +153,6 @@ struct AccountName: Hashable {
         sink = String(text[..<end])
         device = DeviceID(String(text[text.index(after: end)...]))
     }
-}
-
-private func appendFixed(_ value: UInt64, to bytes: inout [UInt8]) {
-    for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(shift))) }
 }
 
 private func takeFixed(_ bytes: inout ArraySlice<UInt8>) -> UInt64? {

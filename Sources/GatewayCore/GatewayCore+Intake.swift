@@ -91,7 +91,7 @@ extension GatewayCore {
     mutating func loseSession(of broker: String, now: MonotonicInstant) {
         sessions[broker, default: 0] += 1
         var record: [UInt8] = []
-        appendVarint(sessions[broker] ?? 0, to: &record)
+        record.append(varint: sessions[broker] ?? 0)
         putState(StateKey(StateKind.session, broker), record)
         touchState(now: now)
     }

@@ -11,14 +11,14 @@ struct StreamRecord: Hashable {
 
     var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        appendVarint(counts.stored, to: &bytes)
-        appendVarint(counts.duplicate, to: &bytes)
+        bytes.append(varint: counts.stored)
+        bytes.append(varint: counts.duplicate)
         for reasons in [counts.rejected, counts.dropped] {
-            appendVarint(UInt64(reasons.entries.count), to: &bytes)
+            bytes.append(varint: UInt64(reasons.entries.count))
             for entry in reasons.entries {
                 bytes.append(UInt8(min(entry.reason.utf8.count, 255)))
                 bytes.append(contentsOf: entry.reason.utf8.prefix(255))
-                appendVarint(entry.count, to: &bytes)
+                bytes.append(varint: entry.count)
             }
         }
         return bytes + (position?.record ?? [])
@@ -72,8 +72,8 @@ struct LedgerPosition: Hashable {
 
     var record: [UInt8] {
         var bytes: [UInt8] = []
-        appendVarint(log.rawValue, to: &bytes)
-        appendVarint(offset.rawValue, to: &bytes)
+        bytes.append(varint: log.rawValue)
+        bytes.append(varint: offset.rawValue)
         return bytes
     }
 
@@ -87,15 +87,6 @@ struct LedgerPosition: Hashable {
         guard let log = takeVarint(&rest), let offset = takeVarint(&rest) else { return nil }
         self.init(log: LogID(log), offset: Offset(offset))
     }
-}
-
-func appendVarint(_ value: UInt64, to bytes: inout [UInt8]) {
-    var rest = value
-    while rest >= 0x80 {
-        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-        rest >>= 7
-    }
-    bytes.append(UInt8(rest))
 }
 
 func takeVarint(_ bytes: inout ArraySlice<UInt8>) -> UInt64? {

@@ -94,6 +94,13 @@
     }
 }
 
+extension String {
+    /// FNV-1a of 64 bits over the UTF-8: the same on every gateway and in every process, unlike `hashValue`. Not for secrets.
+    package var stableHash: UInt64 {
+        utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    }
+}
+
 extension UInt64 {
     @inlinable package var unzigzagged: Int64 { Int64(bitPattern: self >> 1) ^ -Int64(bitPattern: self & 1) }
 }

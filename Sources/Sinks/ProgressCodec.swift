@@ -41,23 +41,23 @@ enum ProgressCodec {
             reasons.append(EvictionCount(reason: reason, count: 0))
         }
         var bytes = [version]
-        bytes.appendVarint(settlements.watermark.rawValue)
-        bytes.appendVarint(settlements.prefix.refused)
-        bytes.appendVarint(settlements.prefix.damaged)
+        bytes.append(varint: settlements.watermark.rawValue)
+        bytes.append(varint: settlements.prefix.refused)
+        bytes.append(varint: settlements.prefix.damaged)
         bytes.append(reasons)
-        bytes.appendVarint(UInt64(kept.count))
+        bytes.append(varint: UInt64(kept.count))
         var end = settlements.watermark
         for run in kept {
-            bytes.appendVarint(UInt64(end.distance(to: run.range.lowerBound)))
-            bytes.appendVarint(UInt64(run.range.count))
-            bytes.appendVarint(code(of: run.kind, in: reasons))
+            bytes.append(varint: UInt64(end.distance(to: run.range.lowerBound)))
+            bytes.append(varint: UInt64(run.range.count))
+            bytes.append(varint: code(of: run.kind, in: reasons))
             end = run.range.upperBound
         }
         let names = progress.refused.filter { $0 < end }.sorted().suffix(names)
-        bytes.appendVarint(UInt64(names.count))
+        bytes.append(varint: UInt64(names.count))
         var last: UInt64 = 0
         for name in names {
-            bytes.appendVarint(name.rawValue - last)
+            bytes.append(varint: name.rawValue - last)
             last = name.rawValue
         }
         return bytes
@@ -125,9 +125,9 @@ enum TotalsCodec {
 
     static func encode(_ counts: UploadCounts) -> [UInt8] {
         var bytes = [ProgressCodec.version]
-        bytes.appendVarint(counts.uploaded)
-        bytes.appendVarint(counts.refused)
-        bytes.appendVarint(counts.damaged)
+        bytes.append(varint: counts.uploaded)
+        bytes.append(varint: counts.refused)
+        bytes.append(varint: counts.damaged)
         bytes.append(counts.evicted)
         return bytes
     }
@@ -162,22 +162,12 @@ extension UploadCounts {
 }
 
 extension [UInt8] {
-    /// Unsigned LEB128.
-    fileprivate mutating func appendVarint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        append(UInt8(rest))
-    }
-
     fileprivate mutating func append(_ reasons: [EvictionCount]) {
-        appendVarint(UInt64(reasons.count))
+        append(varint: UInt64(reasons.count))
         for entry in reasons {
-            appendVarint(UInt64(entry.reason.utf8.count))
+            append(varint: UInt64(entry.reason.utf8.count))
             append(contentsOf: entry.reason.utf8)
-            appendVarint(entry.count)
+            append(varint: entry.count)
         }
     }
 }

@@ -178,12 +178,10 @@ extension GatewayCore {
         publish(health.bytes, as: StateName(ClusterSpace.health, [0]), now: now, &directives)
     }
 
-    /// FNV-1a, 8 bytes: names are longer than keys may be.
+    /// 8 bytes: names are longer than keys may be.
     private static func key(of text: String) -> [UInt8] {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         var key: [UInt8] = []
-        key.append(fixed: hash)
+        key.append(fixed: text.stableHash)
         return key
     }
 

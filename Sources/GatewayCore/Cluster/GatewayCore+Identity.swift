@@ -22,7 +22,7 @@ extension GatewayCore {
     }
 
     /// A peer dates a run of its kernel: what is here of it can be told with that.
-    mutating func learn(_ anchor: ClockAnchor, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+    mutating func learn(_ anchor: ClockAnchor, now: MonotonicInstant) {
         ring.anchor(anchor)
         touchState(now: now)
     }

@@ -143,7 +143,7 @@ extension GatewayCore {
             }
             stepDuty(.sinks(of: writer, sinks), now: now, &directives)
         case ClusterSpace.anchors:
-            if let value, let anchor = ClockAnchor(key: name.key, value: value) { learn(anchor, now: now, &directives) }
+            if let value, let anchor = ClockAnchor(key: name.key, value: value) { learn(anchor, now: now) }
         default: break
         }
     }

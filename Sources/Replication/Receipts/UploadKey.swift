@@ -36,9 +36,7 @@ package struct UploadKey: Hashable, Comparable, Sendable {
 extension SinkID {
     /// FNV-1a over kind, line feed and target: gateways that send to the same place agree without a word.
     package init(kind: String, target: String) {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in "\(kind)\n\(target)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        self.init(hash)
+        self.init("\(kind)\n\(target)".stableHash)
     }
 }
 
