@@ -36,6 +36,11 @@ let lifecycle: [Target.Dependency] = [
     .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
     .product(name: "UnixSignals", package: "swift-service-lifecycle"),
 ]
+let certificates: [Target.Dependency] = [
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "SwiftASN1", package: "swift-asn1"),
+    .product(name: "X509", package: "swift-certificates"),
+]
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -44,6 +49,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
@@ -92,15 +100,16 @@ let package = Package(
         floor("LocalSinks", ["Model", "Sinks", "Threads"]),
         floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
         floor("ControlAPI", ["Model"] + nio),
+        floor("ClusterLink", ["Model", nioSSL] + certificates + nio),
         floor("TOMLConfiguration", ["CTOML", "Devices", "Model"]),
 
         // Floor 5: wiring
         floor(
             "Gateway",
             [
-                "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks", "KeyValue",
-                "LocalSinks", "LogFormat", "MQTTLink", "Model", "Posix", "PrometheusMetrics", "RingLog", "SQLiteStore",
-                "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads", logging, metrics,
+                "ClusterLink", "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks", "KeyValue",
+                "LocalSinks", "LogFormat", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics", "Replication",
+                "RingLog", "SQLiteStore", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads", logging, metrics,
             ]),
 
         // Floor 6: programs
@@ -141,6 +150,7 @@ let package = Package(
         program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),
+        tests("ClusterLinkTests", ["ClusterLink", "Model", "TestKit"]),
         tests("ThreadsTests", ["TestKit", "Threads"]),
         tests("LogFormatTests", ["Environment", "LogFormat", "Model"]),
         tests("SupervisionCoreTests", ["Environment", "Model", "SupervisionCore"]),

@@ -8,6 +8,7 @@ import KeyValue
 import LogFormat
 package import Logging
 import MQTTLink
+import Membership
 package import Model
 import Posix
 import RingLog
@@ -72,8 +73,11 @@ private struct Assembly {
         let queues = configuration.uploads.map { _ in
             Mailbox<GatewayActor.SendOrder>(capacity: 2 * Limits.chunksInFlight, overflow: .refuse)
         }
-        let outlets = outlets(queues, topics, tails, instruments)
-        let (gateway, directives) = await makeCore(seed: seed, outlets: outlets)
+        let peerLink = try configuration.cluster.map { cluster throws(GatewayError) in
+            try PeerLink(cluster, node: storage.node, start: StartID(UInt64.random(in: .min ... .max)))
+        }
+        let outlets = outlets(queues, topics, tails, instruments, peerLink)
+        let (gateway, directives) = await makeCore(seed: seed, outlets: outlets, covey: peerLink.map(covey))
 
         let directory = DeviceDirectory()
         let roster = DeviceRoster()
@@ -99,7 +103,8 @@ private struct Assembly {
         return Gateway.Parts(
             name: name, live: LiveConfiguration(configuration, since: clock.stamp.wall), node: storage.node,
             clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
-            gateway: gateway, directory: directory, roster: roster, store: storage.store, tails: tails, log: log,
+            gateway: gateway, peerLink: peerLink, directory: directory, roster: roster, store: storage.store, tails: tails,
+            log: log,
             instruments: instruments,
             ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
             intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
@@ -108,7 +113,22 @@ private struct Assembly {
 
     // MARK: Core
 
-    private func makeCore(seed: UInt64, outlets: GatewayActor.Outlets) async -> (GatewayActor, [GatewayDirective]) {
+    /// What the core is to its covey.
+    private func covey(_ link: PeerLink) -> ClusterSetup {
+        var setup = ClusterSetup(
+            node: storage.node, name: String(decoding: name.utf8.prefix(MembershipLimits.nameBytes), as: UTF8.self),
+            address: link.address, sinks: configuration.uploads.map(\.sinkID))
+        setup.acks = configuration.storage.acks
+        switch configuration.cluster?.replicas {
+        case .count(let count): setup.replication.copies = .number(count)
+        case .all, nil: break
+        }
+        return setup
+    }
+
+    private func makeCore(
+        seed: UInt64, outlets: GatewayActor.Outlets, covey: ClusterSetup?
+    ) async -> (GatewayActor, [GatewayDirective]) {
         var settings = GatewayCore.Settings()
         settings.clockWait = configuration.storage.clockWait
         let setups = configuration.uploads.map {
@@ -118,7 +138,7 @@ private struct Assembly {
         let resumed = await Task(executorPreference: threads.reader) { [settings] in
             GatewayCore.resume(
                 ring: ring, disk: disk, sinks: setups, settings: settings, random: SeededRandom(seed: seed), boot: boot,
-                now: now)
+                cluster: covey, now: now)
         }.value
         var core = resumed.core
         core.keep(storage.node, name: name)
@@ -128,11 +148,11 @@ private struct Assembly {
 
     private func outlets(
         _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub,
-        _ instruments: Instruments
+        _ instruments: Instruments, _ peerLink: PeerLink?
     ) -> GatewayActor.Outlets {
         let log = log
         let (node, name) = (storage.node, name)
-        return GatewayActor.Outlets(
+        var outlets = GatewayActor.Outlets(
             send: { queues[$0].offer($1) == nil },
             stored: { readings, clock in
                 topics.announce(readings)
@@ -143,6 +163,11 @@ private struct Assembly {
             },
             report: { log.report($0) },
             committed: { instruments.committed($0, in: $1) })
+        if let peerLink {
+            outlets.datagram = { peerLink.send(datagram: $0, to: $1) }
+            outlets.frame = { peerLink.send(frame: $0, to: $1) }
+        }
+        return outlets
     }
 
     // MARK: Devices

@@ -28,6 +28,7 @@ extension Gateway {
             ChildSpec("watchdog", restart: .transient) { _ in try await housekeeper.watch(supervisor) },
             ChildSpec("intake") { try await intake.run($0) },
             .supervisor("uploads", children: uploadChildren),
+            .supervisor("covey") { self.coveyChildren() },
             .supervisor("devices", policy: SupervisorPolicy(stopOrder: .together, maximumChildren: Limits.devices)) {
                 self.deviceChildren()
             },
@@ -109,6 +110,23 @@ extension Gateway {
                 intensity: Self.tries
             ) { try await runner.run($0) }
         }
+    }
+
+    // MARK: Covey
+
+    private func coveyChildren() -> [ChildSpec] {
+        guard let link = parts.peerLink, let cluster = configuration.cluster else { return [] }
+        let (gateway, logger) = (parts.gateway, logger)
+        let finder = SeedFinder(
+            seeds: cluster.seeds, own: link.address, gateway: gateway, clock: parts.clock, log: parts.log)
+        return [
+            ChildSpec("link", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) { _ in
+                try await link.run(gateway) { logger.notice("the covey reaches this gateway at \(link.address), port \($0)") }
+            },
+            ChildSpec("seeds", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {
+                try await finder.run($0)
+            },
+        ]
     }
 
     // MARK: Faces

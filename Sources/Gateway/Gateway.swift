@@ -30,6 +30,8 @@ package final class Gateway: Sendable {
         let disk: FileDisk
         let threads: StorageThreads
         let gateway: GatewayActor
+        /// `nil` where there is no `[cluster]`.
+        let peerLink: PeerLink?
         let directory: DeviceDirectory
         let roster: DeviceRoster
         let store: any KeyValueStore

@@ -71,6 +71,18 @@ extension BrokerConfiguration {
 }
 
 extension UploadConfiguration {
+    /// The same on every gateway that is configured with the same kind and target, whatever it calls it: what one of them brings there
+    /// need not be brought by another.
+    var sinkID: SinkID {
+        switch target {
+        case .http(let target): SinkID("http \(target.url)".stableHash)
+        // Another broker under the same name is another sink; brokers of one site are configured alike.
+        case .mqtt(let target): SinkID("mqtt \(target.broker) \(target.topic)".stableHash)
+        // A file is on one gateway's disk.
+        case .file(let target): SinkID("file \(target.path)".stableHash)
+        }
+    }
+
     var settings: UploadSettings {
         var settings = UploadSettings()
         settings.chunksInFlight = chunksInFlight

@@ -58,6 +58,8 @@ package enum GatewayEvent: Sendable {
     case frame([UInt8], from: PeerAddress)
     /// No stream to that peer can be had, or the one there was has broken: frames since may be lost.
     case unreachable(PeerAddress)
+    /// Where the covey may be found, looked up anew.
+    case seeds([PeerAddress])
     /// Say good-bye to the covey for good: nobody waits for this gateway any more, ``GatewayDirective/left`` follows.
     case leave
     /// A member that is gone does not come back: nothing waits for it any more.

@@ -35,6 +35,11 @@ package actor GatewayActor {
         let stored: @Sendable ([StoredReading], ClockTable) -> Void
         let report: @Sendable (Report) -> Void
         let committed: @Sendable (_ readings: Int, Duration) -> Void
+        var datagram: @Sendable ([UInt8], PeerAddress) -> Void = { _, _ in }
+        /// Whether there is a way to peers at all.
+        var frame: @Sendable ([UInt8], PeerAddress) -> Bool = { _, _ in false }
+        /// The covey knows that this gateway goes.
+        var left: @Sendable () -> Void = {}
     }
 
     package init(
@@ -143,8 +148,11 @@ package actor GatewayActor {
                 let result = work.perform(on: disk)
                 await self.step(.worked(result))
             }
-        case .datagram, .frame, .left:
-            preconditionFailure("a gateway without a covey speaks to peers")
+        case .datagram(let bytes, let peer): outlets.datagram(bytes, peer)
+        case .frame(let bytes, let peer):
+            // Later, as any network would say it.
+            if !outlets.frame(bytes, peer) { Task { self.step(.unreachable(peer)) } }
+        case .left: outlets.left()
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)

@@ -34,6 +34,7 @@ extension ClusterConfiguration {
     fileprivate func write(to writer: inout TOMLWriter) {
         writer.section("[cluster]")
         writer.text("listen", listen.description)
+        writer.text("advertise", advertise?.description)
         writer.raw("seeds", "[" + seeds.map { TOMLWriter.quoted($0.description) }.joined(separator: ", ") + "]")
         writer.text("key_file", keyFile)
         switch replicas {

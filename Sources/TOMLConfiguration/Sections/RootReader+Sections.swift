@@ -67,6 +67,7 @@ extension RootReader {
 
     func cluster(_ reader: TableReader) -> ClusterConfiguration {
         let listen = reader.value("listen", Read.hostPort)
+        let advertise = reader.value("advertise", Read.hostPort)
         let seeds = reader.value("seeds") { (item) throws(Unfit) in
             guard case .array(let items) = item.value else {
                 throw Unfit("must be an array of HOST:PORT, not \(item.description)", suggestion: "[\"10.0.0.2:8472\"]")
@@ -85,9 +86,14 @@ extension RootReader {
             }
         }
         reader.finish()
-        findings.note(at: reader.position, "[cluster] is checked and kept, and has no effect in this version")
+        let address = listen?.value ?? HostPort(host: "0.0.0.0", port: Defaults.clusterPort)
+        if !reader.has("key_file"), !address.isLoopback {
+            findings.fault(
+                at: reader.position, "[cluster] needs `key_file`: whoever has no key could join",
+                suggestion: "make one with: covey key generate FILE")
+        }
         return ClusterConfiguration(
-            listen: listen?.value ?? HostPort(host: "0.0.0.0", port: Defaults.clusterPort), seeds: seeds?.value ?? [],
-            keyFile: keyFile, replicas: replicas?.value ?? .all)
+            listen: address, advertise: advertise?.value, seeds: seeds?.value ?? [], keyFile: keyFile,
+            replicas: replicas?.value ?? .all)
     }
 }

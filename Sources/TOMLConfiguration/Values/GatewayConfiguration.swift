@@ -70,8 +70,10 @@ package struct StorageConfiguration: Hashable, Sendable {
 /// `[cluster]`.
 package struct ClusterConfiguration: Hashable, Sendable {
     package var listen: HostPort
+    /// Where peers reach this gateway; `nil` where that is where it listens.
+    package var advertise: HostPort?
     package var seeds: [HostPort]
-    /// Absolute.
+    /// Absolute. `nil` on a loop address only, where no stranger is.
     package var keyFile: String?
     package var replicas: Replicas
 

@@ -1,0 +1,245 @@
+package import Model
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// Why the link cannot run, in words that say what to do.
+package struct LinkError: Error, Hashable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// The way to the peers: datagrams on UDP and streams on TCP, both at one port. Datagrams are sealed with the group key, streams are TLS 1.3
+/// between gateways that have it. What a stranger sends is counted and passed over; nothing that comes in ends it.
+///
+/// It carries bytes and decides nothing. What is sent while it does not run is lost, as it may be on any network.
+package final class ClusterLink: Sendable {
+    package struct Settings: Sendable {
+        package var host: String
+        /// 0 lets the system pick one for datagrams; streams then have the same.
+        package var port: Int
+        /// Where peers reach this gateway.
+        package var address: PeerAddress
+        package var node: NodeID
+        package var start: StartID
+
+        package init(host: String, port: Int, address: PeerAddress, node: NodeID, start: StartID) {
+            self.host = host
+            self.port = port
+            self.address = address
+            self.node = node
+            self.start = start
+        }
+    }
+
+    /// Who takes what comes in.
+    package struct Receiver: Sendable {
+        let datagram: @Sendable ([UInt8], PeerAddress) async -> Void
+        let frame: @Sendable ([UInt8], PeerAddress) async -> Void
+        let unreachable: @Sendable (PeerAddress) -> Void
+
+        package init(
+            datagram: @escaping @Sendable ([UInt8], PeerAddress) async -> Void,
+            frame: @escaping @Sendable ([UInt8], PeerAddress) async -> Void,
+            unreachable: @escaping @Sendable (PeerAddress) -> Void
+        ) {
+            self.datagram = datagram
+            self.frame = frame
+            self.unreachable = unreachable
+        }
+    }
+
+    /// Genuine datagrams that wait for the gateway; more are lost.
+    static let mostWaiting = 512
+    /// Streams that others opened, those of strangers that are not found out yet among them.
+    static let mostInbound = 1200
+
+    private let settings: Settings
+    private let receiver: Receiver
+    private let cipher: DatagramCipher
+    private let counters = LinkCounters()
+    private let certificates: Mutex<PeerCertificates>
+    private let outbound: OutboundStreams
+    private let waiting = Atomic<Int>(0)
+    private let inbound = Atomic<Int>(0)
+
+    private struct Running {
+        let group: any EventLoopGroup
+        let datagrams: any Channel
+    }
+
+    private let running = Mutex<Running?>(nil)
+
+    /// Throws where no certificates can be made of the keys.
+    package init(_ settings: Settings, keys: KeyRing, receiver: Receiver) throws(LinkError) {
+        self.settings = settings
+        self.receiver = receiver
+        cipher = DatagramCipher(keys, node: settings.node, start: settings.start)
+        certificates = Mutex(try Self.certificates(keys))
+        let hello = StreamHello(node: settings.node, start: settings.start, address: settings.address)
+        outbound = OutboundStreams(hello: hello, counters: counters, unreachable: receiver.unreachable)
+    }
+
+    private static func certificates(_ keys: KeyRing) throws(LinkError) -> PeerCertificates {
+        do { return try PeerCertificates(keys) } catch { throw LinkError("no certificates for the covey: \(error)") }
+    }
+
+    /// Other keys from now on, for datagrams and for streams that are opened next.
+    package func install(_ keys: KeyRing) throws(LinkError) {
+        let made = try Self.certificates(keys)
+        certificates.withLock { $0 = made }
+        cipher.install(keys)
+    }
+
+    package var counts: LinkCounts { counters.all }
+
+    // MARK: Sending
+
+    package func send(datagram payload: [UInt8], to peer: PeerAddress) {
+        guard let channel = running.withLock({ $0?.datagrams }), channel.isWritable,
+            let address = peer.socketAddress(onIPv6: channel.localAddress?.protocol == .inet6)
+        else { return counters.add { $0.datagramsUnsent += 1 } }
+        let sealed = cipher.seal(payload)
+        counters.add {
+            $0.datagramsSent += 1
+            $0.datagramBytesSent += UInt64(sealed.count)
+        }
+        let envelope = AddressedEnvelope(remoteAddress: address, data: channel.allocator.buffer(bytes: sealed))
+        channel.writeAndFlush(envelope, promise: nil)
+    }
+
+    package func send(frame: [UInt8], to peer: PeerAddress) {
+        guard let group = running.withLock({ $0?.group }) else { return receiver.unreachable(peer) }
+        outbound.send(frame, to: peer, on: group, tls: certificates.withLock { $0.client })
+    }
+
+    // MARK: Running
+
+    /// Listens until the task is cancelled. Throws ``LinkError`` where it cannot. `ready` is told the port.
+    package func run(ready: @Sendable (Int) -> Void = { _ in }) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let result: Result<Void, any Error>
+        do {
+            try await serve(group, ready)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        running.withLock { $0 = nil }
+        outbound.endAll()
+        try? await group.shutdownGracefully()
+        if !Task.isCancelled { try result.get() }
+    }
+
+    private func serve(_ group: MultiThreadedEventLoopGroup, _ ready: @Sendable (Int) -> Void) async throws {
+        let datagrams = try await bind("UDP") { try await self.bindDatagrams(group) }
+        let port = datagrams.localAddress?.port ?? settings.port
+        let streams = try await bind("TCP") { try await self.bindStreams(group, port: port) }
+        running.withLock { $0 = Running(group: group, datagrams: datagrams) }
+        ready(port)
+        let tidy = group.next().scheduleRepeatedTask(initialDelay: .seconds(10), delay: .seconds(10)) { _ in
+            self.outbound.endIdle()
+        }
+        defer { tidy.cancel() }
+        try await withTaskCancellationHandler {
+            // One of them ending is the end of both.
+            try await datagrams.closeFuture.get()
+        } onCancel: {
+            datagrams.close(promise: nil)
+        }
+        streams.close(promise: nil)
+        if !Task.isCancelled { throw LinkError("\(settings.host):\(port): the socket was closed") }
+    }
+
+    private func bind(_ what: String, _ body: () async throws -> any Channel) async throws(LinkError) -> any Channel {
+        do { return try await body() } catch {
+            throw LinkError("cluster.listen = \(settings.host):\(settings.port): \(what): \(error)")
+        }
+    }
+
+    private func bindDatagrams(_ group: any EventLoopGroup) async throws -> any Channel {
+        try await DatagramBootstrap(group: group)
+            .channelOption(.socketOption(.so_reuseaddr), value: 1)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2048))
+            .channelOption(.datagramVectorReadMessageCount, value: 16)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(DatagramReader { self.received($0, from: $1) })
+                }
+            }
+            .bind(host: settings.host, port: settings.port).get()
+    }
+
+    private func bindStreams(_ group: any EventLoopGroup, port: Int) async throws -> any Channel {
+        try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 128)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
+            .childChannelInitializer { self.configure($0) }
+            .bind(host: settings.host, port: port).get()
+    }
+
+    private func configure(_ channel: any Channel) -> EventLoopFuture<Void> {
+        let isWelcome = inbound.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostInbound
+        channel.closeFuture.whenComplete { _ in self.inbound.wrappingSubtract(1, ordering: .relaxed) }
+        guard isWelcome else {
+            counters.refuse("streams beyond \(Self.mostInbound)")
+            return channel.close()
+        }
+        return channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            let tls = self.certificates.withLock { $0.server }
+            try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+            try pipeline.addHandler(ByteToMessageHandler(FrameDecoder()))
+            try pipeline.addHandler(
+                InboundStream(
+                    own: (self.settings.node, self.settings.start), counters: self.counters, deliver: self.receiver.frame))
+        }
+    }
+
+    private func received(_ bytes: [UInt8], from address: SocketAddress) {
+        let payload: [UInt8]
+        do throws(DatagramCipher.Fault) {
+            payload = try cipher.open(bytes)
+        } catch {
+            return counters.refuse("datagrams \(error.rawValue)")
+        }
+        guard let peer = PeerAddress(address) else { return counters.refuse("datagrams without an address") }
+        counters.add {
+            $0.datagramsReceived += 1
+            $0.datagramBytesReceived += UInt64(bytes.count)
+        }
+        guard waiting.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostWaiting else {
+            waiting.wrappingSubtract(1, ordering: .relaxed)
+            return counters.add { $0.datagramsOverrun += 1 }
+        }
+        Task {
+            await receiver.datagram(payload, peer)
+            waiting.wrappingSubtract(1, ordering: .relaxed)
+        }
+    }
+}
+
+/// Hands every datagram on; an error of one of them is no error of the socket.
+private final class DatagramReader: ChannelInboundHandler, Sendable {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let received: @Sendable ([UInt8], SocketAddress) -> Void
+
+    init(_ received: @escaping @Sendable ([UInt8], SocketAddress) -> Void) {
+        self.received = received
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        received(Array(envelope.data.readableBytesView), envelope.remoteAddress)
+    }
+
+    /// A peer's machine may answer "port unreachable": that is no reason to stop listening.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+}

@@ -1,0 +1,174 @@
+import Model
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// The streams that this gateway opened, one to each peer that it has something to say to. They are opened when they are needed and let go
+/// when nothing went over them for a while.
+final class OutboundStreams: Sendable {
+    static let dialPatience = TimeAmount.seconds(3)
+    /// Before the other side takes it for dead.
+    static let mostIdle: Duration = .seconds(60)
+    /// Bytes that may wait for one peer; a peer that never reads costs no more, and is called unreachable then.
+    static let mostWaiting = 2 << 20
+    /// More streams than a covey has peers to speak to at a time.
+    static let mostStreams = 1100
+
+    private final class Stream: Sendable {
+        struct State {
+            var channel: (any Channel)?
+            var queue: [[UInt8]] = []
+            var waiting = 0
+            var isOver = false
+            var usedAt: ContinuousClock.Instant = .now
+        }
+
+        let state = Mutex(State())
+    }
+
+    private let hello: [UInt8]
+    private let counters: LinkCounters
+    private let unreachable: @Sendable (PeerAddress) -> Void
+    private let streams = Mutex<[PeerAddress: Stream]>([:])
+
+    init(hello: StreamHello, counters: LinkCounters, unreachable: @escaping @Sendable (PeerAddress) -> Void) {
+        self.hello = hello.bytes
+        self.counters = counters
+        self.unreachable = unreachable
+    }
+
+    /// Sends, or says some time later that `peer` is unreachable.
+    func send(_ frame: [UInt8], to peer: PeerAddress, on group: any EventLoopGroup, tls: NIOSSLContext) {
+        guard frame.count <= FrameDecoder.mostBytes, let address = peer.socketAddress(onIPv6: false) else {
+            return unreachable(peer)
+        }
+        // The stream that is there may end at this very moment; then a new one is opened.
+        for _ in 0..<2 {
+            let (stream, isNew) = stream(to: peer)
+            guard let stream else { break }
+            if isNew { dial(stream, peer, address, group, tls) }
+            switch enqueue(frame, stream) {
+            case .queued: return
+            case .now(let channel): return write(frame, stream, channel)
+            case .full: return end(stream, peer, isLost: true)
+            case .over: continue
+            }
+        }
+        unreachable(peer)
+    }
+
+    private func stream(to peer: PeerAddress) -> (Stream?, isNew: Bool) {
+        streams.withLock { streams in
+            if let stream = streams[peer] { return (stream, false) }
+            guard streams.count < Self.mostStreams else { return (nil, false) }
+            let stream = Stream()
+            streams[peer] = stream
+            return (stream, true)
+        }
+    }
+
+    private enum Place {
+        case queued
+        case now(any Channel)
+        case full
+        case over
+    }
+
+    private func enqueue(_ frame: [UInt8], _ stream: Stream) -> Place {
+        stream.state.withLock { state in
+            guard !state.isOver else { return .over }
+            guard state.waiting + frame.count <= Self.mostWaiting else { return .full }
+            state.usedAt = .now
+            state.waiting += frame.count
+            if let channel = state.channel { return .now(channel) }
+            state.queue.append(frame)
+            return .queued
+        }
+    }
+
+    private func write(_ frame: [UInt8], _ stream: Stream, _ channel: any Channel) {
+        let bytes = frame.count
+        counters.add {
+            $0.framesSent += 1
+            $0.frameBytesSent += UInt64(bytes)
+        }
+        channel.writeAndFlush(FrameDecoder.encode(frame, channel.allocator)).whenComplete { _ in
+            stream.state.withLock { $0.waiting -= bytes }
+        }
+    }
+
+    private func dial(
+        _ stream: Stream, _ peer: PeerAddress, _ address: SocketAddress, _ group: any EventLoopGroup, _ tls: NIOSSLContext
+    ) {
+        let bootstrap = ClientBootstrap(group: group)
+            .connectTimeout(Self.dialPatience)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        NIOSSLClientHandler(context: tls, serverHostname: nil))
+                    try channel.pipeline.syncOperations.addHandler(OutboundEnd())
+                }
+            }
+        bootstrap.connect(to: address).whenComplete { [self] result in
+            switch result {
+            case .failure: end(stream, peer, isLost: true)
+            case .success(let channel): opened(stream, peer, channel)
+            }
+        }
+    }
+
+    private func opened(_ stream: Stream, _ peer: PeerAddress, _ channel: any Channel) {
+        channel.closeFuture.whenComplete { [self] _ in end(stream, peer, isLost: true) }
+        let (queue, isOver) = stream.state.withLock { state -> ([[UInt8]], Bool) in
+            state.channel = channel
+            defer { state.queue = [] }
+            return (state.queue, state.isOver)
+        }
+        if isOver { return channel.close(promise: nil) }
+        channel.writeAndFlush(FrameDecoder.encode(hello, channel.allocator), promise: nil)
+        for frame in queue { write(frame, stream, channel) }
+    }
+
+    /// - Parameter isLost: Whether what went over it may not have come.
+    private func end(_ stream: Stream, _ peer: PeerAddress, isLost: Bool) {
+        let (wasOver, channel) = stream.state.withLock { state -> (Bool, (any Channel)?) in
+            defer {
+                state.isOver = true
+                state.queue = []
+            }
+            return (state.isOver, state.channel)
+        }
+        guard !wasOver else { return }
+        streams.withLock { if $0[peer] === stream { $0[peer] = nil } }
+        channel?.close(promise: nil)
+        if isLost { unreachable(peer) }
+    }
+
+    /// Lets go of what nobody used for a while.
+    func endIdle() {
+        let now = ContinuousClock.now
+        for (peer, stream) in streams.withLock({ $0 }) {
+            let isIdle = stream.state.withLock {
+                $0.channel != nil && $0.waiting == 0 && $0.usedAt.advanced(by: Self.mostIdle) < now
+            }
+            if isIdle { end(stream, peer, isLost: false) }
+        }
+    }
+
+    func endAll() {
+        for (peer, stream) in streams.withLock({ $0 }) { end(stream, peer, isLost: false) }
+    }
+
+    var count: Int { streams.withLock { $0.count } }
+}
+
+/// Peers say nothing on a stream that they did not open; whatever goes wrong on it ends it.
+private final class OutboundEnd: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.close(promise: nil) }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

@@ -1,0 +1,67 @@
+import ClusterLink
+import Environment
+import GatewayCore
+import Model
+import Synchronization
+import TOMLConfiguration
+
+/// The covey's link as the supervision tree runs it: made anew whenever it is started, so that a key file that comes late, or is mended, is
+/// found. What is sent while there is none is lost, as on any network.
+final class PeerLink: Sendable {
+    let address: PeerAddress
+    private let configuration: ClusterConfiguration
+    private let node: NodeID
+    private let start: StartID
+    private let link = Mutex<ClusterLink?>(nil)
+
+    init(_ configuration: ClusterConfiguration, node: NodeID, start: StartID) throws(GatewayError) {
+        self.configuration = configuration
+        self.node = node
+        self.start = start
+        let listen = configuration.listen
+        let told = configuration.advertise.flatMap { PeerAddress($0.description) }
+        guard let address = told ?? PeerAddress.reachable(host: listen.host, port: listen.port) else {
+            throw .part("[cluster]", "\(listen) is no address that peers can be told")
+        }
+        self.address = address
+    }
+
+    func run(_ gateway: GatewayActor, ready: @escaping @Sendable (Int) -> Void) async throws {
+        let settings = ClusterLink.Settings(
+            host: configuration.listen.host, port: configuration.listen.port, address: address, node: node, start: start)
+        let made = try ClusterLink(
+            settings, keys: try keys(),
+            receiver: ClusterLink.Receiver(
+                datagram: { await gateway.handle(.datagram($0, from: $1)) },
+                frame: { await gateway.handle(.frame($0, from: $1)) },
+                unreachable: { peer in Task { await gateway.handle(.unreachable(peer)) } }))
+        link.withLock { $0 = made }
+        defer { link.withLock { $0 = nil } }
+        try await made.run(ready: ready)
+    }
+
+    private func keys() throws(KeyFileError) -> KeyRing {
+        // The configuration says when there need be none.
+        guard let path = configuration.keyFile else { return KeyRing.loopback }
+        return try KeyFile.load(path)
+    }
+
+    /// Reads the key file again. Throws where it cannot be used; the keys stay as they are then.
+    func renewKeys() throws {
+        let keys = try keys()
+        try link.withLock(\.self)?.install(keys)
+    }
+
+    /// - Returns: Whether there is a link to send it on.
+    func send(datagram: [UInt8], to peer: PeerAddress) { link.withLock(\.self)?.send(datagram: datagram, to: peer) }
+
+    /// - Returns: Whether there is a link: without one the peer cannot be reached.
+    func send(frame: [UInt8], to peer: PeerAddress) -> Bool {
+        guard let link = link.withLock(\.self) else { return false }
+        link.send(frame: frame, to: peer)
+        return true
+    }
+
+    /// `nil` while it does not run.
+    var counts: LinkCounts? { link.withLock(\.self)?.counts }
+}
