@@ -138,6 +138,8 @@ extension GatewayCore {
             }
         }
         stepDuty(.holds(log, OffsetRanges(held)), now: now, &directives)
+        // A copy that no sink must have may make room for the next one.
+        if sinks.allSatisfy({ !$0.isRequired }) { release(log.log) }
     }
 
     private mutating func relay(

@@ -1,5 +1,6 @@
 import Environment
 import GossipState
+import LogFormat
 import Model
 import Replication
 import RingLog
@@ -100,6 +101,7 @@ extension GatewayCore {
         guard let unsettled = cluster?.unsettled, !unsettled.isEmpty else { return }
         cluster?.unsettled.removeAll(keepingCapacity: true)
         for log in unsettled {
+            if sinks.isEmpty { release(log.log) }
             guard let upTo = cluster?.duty.releasable(log), upTo > .zero else { continue }
             stepReplication(.settled(log, upTo), now: now, &directives)
         }
@@ -109,11 +111,17 @@ extension GatewayCore {
     func settledStart(of log: LogName) -> Offset { cluster?.duty.releasableHere(log) ?? .zero }
 
     /// Readings of the current log below this may be acknowledged once they are durable here: as many disks have them as the source is
-    /// promised, or every sink that must have them.
+    /// promised, or every sink that must have them. What this gateway has no more, given up or taken by the sinks while there was no
+    /// disk, holds up nobody: no peer can ask for it.
     var acknowledgedEnd: Offset {
         guard let cluster, cluster.setup.acks > 1, let log = cluster.told?.log else { return Offset(.max) }
-        let answered = cluster.answered.flatMap { $0.log == log ? $0.end : nil } ?? .zero
-        let copied = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks, from: answered)
-        return max(copied, cluster.duty.releasable(log) ?? .zero)
+        var end = cluster.answered.flatMap { $0.log == log ? $0.end : nil } ?? .zero
+        while true {
+            end = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks, from: end)
+            guard end < ring.durableEnd, let gap = ring.gaps(of: log.log).first(where: { $0.range.contains(end) })
+            else { break }
+            end = gap.range.upperBound
+        }
+        return max(end, cluster.duty.releasable(log) ?? .zero)
     }
 }
