@@ -75,8 +75,9 @@ final class SimulatedGateway {
     var holdings: [LogID: [Range<Offset>]] = [:]
     /// Something left the ring that was counted as lost.
     var hasEvicted = false
-    /// What it believed of each log at the last look.
+    /// What it believed of each log at the last look, and under which name.
     var beliefs: [LogName: Belief] = [:]
+    var believer: NodeID?
     var lastIncarnation: Incarnation?
     var lastNode: NodeID?
     /// Found at the start on a disk that would not sync; durable with the next sync.
