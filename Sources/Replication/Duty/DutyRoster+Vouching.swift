@@ -12,17 +12,23 @@ extension DutyRoster {
         let isDue = duties[place].vouchDue != nil
         duties[place].vouchDue = nil
         guard settings.isClustered, isLagging(place) else { return }
-        let again = now.advanced(by: isDue ? settings.vouchPause : settings.vouchAfter)
+        // A claim has room for some ranges only: of a peer whose claim stays as it is nobody can tell whether receipts still help.
+        let pause = settings.vouchPause * (1 << min(duties[place].vouches, Self.mostDoublings))
+        let again = now.advanced(by: isDue ? pause : settings.vouchAfter)
         if isDue {
             let missed = missed(place)
             for range in missed { duties[place].own.vouch(range) }
             // With nothing to be done for those that lag, only news can change that.
             guard !missed.isEmpty else { return }
+            duties[place].vouches += 1
             unproved.enter(duties[place].key)
         }
         duties[place].vouchDue = again
         next.append(again)
     }
+
+    /// Pauses grow up to 64 times the first, a minute and a half.
+    private static let mostDoublings = 6
 
     private func isLagging(_ place: Int) -> Bool {
         let duty = duties[place]
