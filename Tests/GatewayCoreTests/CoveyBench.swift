@@ -41,13 +41,16 @@ final class CoveyBench {
     var sent: [LogID: [UInt64]] = [:]
     var reports: [String] = []
     var acks = 1
+    /// Whether the sink must have a reading before it may go.
+    var requiresSink = true
     var datagrams = 0
     private var nextTicket: UInt64 = 0
 
-    init(gateways: Int, acks: Int = 1) throws {
+    init(gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24) throws {
         self.acks = acks
+        self.requiresSink = requiresSink
         for index in 0..<gateways {
-            boxes.append(Box(disk: SimulatedDisk(size: 24 * 64 << 10)))
+            boxes.append(Box(disk: SimulatedDisk(size: segments * 64 << 10)))
             reachesSink.insert(index)
             try start(index)
         }
@@ -76,7 +79,7 @@ final class CoveyBench {
         setup.duty.chunkReadings = 32
         box.life += 1
         let (core, directives) = GatewayCore.resume(
-            ring: ring, disk: box.disk, sinks: [.init(name: "cloud", isRequired: true, settings: upload)],
+            ring: ring, disk: box.disk, sinks: [.init(name: "cloud", isRequired: requiresSink, settings: upload)],
             settings: GatewayCore.Settings(), random: SeededRandom(seed: random.next()), cluster: setup, now: now)
         box.core = core
         act(directives, index)
@@ -89,17 +92,20 @@ final class CoveyBench {
     }
 
     /// Hands over `count` readings, to be committed at once, and gives the ticket.
+    /// - Parameter bytes: Makes each a text of so many bytes; a number otherwise.
     @discardableResult
-    func feed(_ index: Int, _ count: Int) -> Ticket {
+    func feed(_ index: Int, _ count: Int, bytes: Int? = nil) -> Ticket {
         nextTicket += 1
         let ticket = Ticket(nextTicket)
         let readings = (0..<count).map { place in
-            Reading(
+            let number = nextTicket * 1000 + UInt64(place)
+            let text = bytes.map { String(String(repeating: "\(number) ", count: $0).prefix($0)) }
+            return Reading(
                 series: Series(device: DeviceID("d\(index)"), metric: "value"),
                 stamp: Stamp(
                     boot: BootID(high: 1, low: UInt64(index)), uptime: Microseconds(time / 1000),
                     wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: true),
-                value: .number(Double(nextTicket * 1000 + UInt64(place))))
+                value: text.map { .text($0) } ?? .number(Double(number)))
         }
         step(.submitted(Submission(entries: [Entry(readings)], window: .zero, ticket: ticket)), index)
         return ticket

@@ -159,4 +159,48 @@ extension CoveyTests {
         #expect(covey.core(0).sinks[0].machine.counts.uploaded == 210)
         #expect(covey.core(0).sinks[0].machine.counts.pending == 0)
     }
+
+    @Test("What left memory while there was no disk is claimed by nobody, and holds up no source that wants two disks")
+    func gapInMemory() throws {
+        let covey = try CoveyBench(gateways: 2, acks: 2)
+        covey.run(seconds: 12)
+        covey.feed(0, 10)
+        covey.run(seconds: 2)
+        covey.boxes[0].disk.refuse(.readOnly)
+        for _ in 0..<20 {
+            covey.feed(0, 10)
+            covey.run(seconds: 1)
+        }
+        #expect(covey.core(0).isMemoryOnly)
+        covey.boxes[0].disk.refuse(nil)
+        covey.reachesSink = []
+        covey.run(seconds: 60)
+        let log = try #require(covey.log(0))
+        let last = covey.feed(0, 10)
+        covey.run(seconds: 10)
+        #expect(covey.boxes[0].settled.contains(last))
+        let held = covey.core(0).ring.ranges(of: log)
+        #expect(!covey.core(0).ring.gaps(of: log).isEmpty)
+        #expect(covey.core(1).ring.ranges(of: log) == held)
+        let name = LogName(node: CoveyBench.node(0), log: log)
+        let claimed = covey.core(1).cluster?.replicator.holders(of: name, at: held[0].upperBound)
+        #expect(claimed == [], "nobody has what left memory")
+    }
+
+    @Test("Copies that no sink must have make room for newer ones")
+    func nothingRequired() throws {
+        let covey = try CoveyBench(gateways: 2, acks: 2, requiresSink: false, segments: 12)
+        covey.run(seconds: 12)
+        var tickets: [Ticket] = []
+        for _ in 0..<80 {
+            for index in 0..<2 { tickets.append(covey.feed(index, 10, bytes: 600)) }
+            covey.run(seconds: 1)
+        }
+        covey.run(seconds: 5)
+        let settled = covey.boxes.flatMap(\.settled)
+        #expect(Set(settled) == Set(tickets))
+        let log = try #require(covey.log(0))
+        #expect(covey.core(1).ring.ranges(of: log).last?.upperBound == covey.core(0).ring.durableEnd)
+        #expect(covey.core(1).ring.statistics.evictedCopies > 0)
+    }
 }

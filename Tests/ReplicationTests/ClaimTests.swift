@@ -91,6 +91,17 @@ struct ClaimTests {
         #expect(rig.replicator.holders(of: theirs, at: Offset(10)).isEmpty)
     }
 
+    @Test("says that one's own older log is over, though it comes back from peers only")
+    func ownOlderLog() {
+        var rig = Rig(peers: 2)
+        rig.send(.opened(log(of: 0, 2)))
+        rig.send(.claim(of: gateway(1), log(of: 0, 1), claim(0..<10)))
+        #expect(rig.replicator.isClosed(log(of: 0, 1)))
+        #expect(!rig.replicator.isClosed(log(of: 0, 2)))
+        rig.send(.claim(of: gateway(1), log(of: 2, 1), claim(0..<10)))
+        #expect(!rig.replicator.isClosed(log(of: 2, 1)))
+    }
+
     @Test("counts no more once the gateway is forgotten")
     func forgotten() {
         var rig = Rig(peers: 2)
