@@ -134,8 +134,6 @@ extension Replicator {
         if names.count >= ReplicatorLimits.logs { removeFinished() }
         guard names.count < ReplicatorLimits.logs else { return false }
         var state = LogState()
-        // Until it is said that this is the one being written: this gateway's other logs are of lives that are over.
-        state.isClosed = log.node == node
         state.place(on: targets(of: log), self: node)
         logs[log] = state
         names.insert(log, at: names.place(of: log).index)
