@@ -89,8 +89,10 @@ final class CoveyBench {
     }
 
     /// Hands over `count` readings, to be committed at once, and gives the ticket.
+    ///
+    /// - Parameter isDated: Whether the gateway's clock is right.
     @discardableResult
-    func feed(_ index: Int, _ count: Int) -> Ticket {
+    func feed(_ index: Int, _ count: Int, isDated: Bool = true) -> Ticket {
         nextTicket += 1
         let ticket = Ticket(nextTicket)
         let readings = (0..<count).map { place in
@@ -98,7 +100,7 @@ final class CoveyBench {
                 series: Series(device: DeviceID("d\(index)"), metric: "value"),
                 stamp: Stamp(
                     boot: BootID(high: 1, low: UInt64(index)), uptime: Microseconds(time / 1000),
-                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: true),
+                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: isDated),
                 value: .number(Double(nextTicket * 1000 + UInt64(place))))
         }
         step(.submitted(Submission(entries: [Entry(readings)], window: .zero, ticket: ticket)), index)
