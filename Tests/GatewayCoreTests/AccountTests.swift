@@ -53,6 +53,34 @@ struct AccountTests {
         #expect(bench.core.sinks[0].account.unattributed == UploadCounts())
     }
 
+    @Test("Refused readings that a start finds without their names are counted for no other's stream")
+    func namelessRefusals() throws {
+        var settings = GatewayCore.Settings()
+        settings.accountWindow = .seconds(86_400)
+        let bench = try Bench(settings: settings)
+        for _ in 0..<40 { bench.submit(bench.readings(8, of: "a") + bench.readings(8, of: "b")) }
+        for _ in 0..<2000 where bench.core.sinks[0].machine.counts.pending > 0 {
+            while let (sink, request, source) = bench.sends.first {
+                bench.sends.removeFirst()
+                let readings = source.perform(on: bench.disk).readings
+                let isBad = readings.contains { $0.offset.rawValue % 16 == 11 && $0.offset < Offset(632) }
+                bench.step(
+                    .sent(sink: sink, request.id, isBad ? .refused(reason: "422") : .accepted, SendDevices(readings)))
+            }
+            bench.advance(by: .seconds(2))
+        }
+        bench.advance(by: .seconds(10))
+        try bench.restart(on: bench.disk.afterKill())
+        let account = bench.core.sinks[0].account
+        #expect(account.total.refused == 39)
+        #expect(account.unattributed.refused == 39 - 16)
+        #expect(account.streams[DeviceID("a")]?.refused == 0)
+        #expect(account.streams[DeviceID("b")]?.refused == 16)
+        #expect(try #require(account.streams[DeviceID("a")]).uploaded <= 320)
+        #expect(try #require(account.streams[DeviceID("b")]).uploaded <= 281)
+        #expect(bench.core.isBalanced)
+    }
+
     @Test("Power cuts between the blocks that carry accounts and progress cost no stream a count", arguments: 1...6)
     func powerCuts(seed: UInt64) throws {
         var settings = GatewayCore.Settings()

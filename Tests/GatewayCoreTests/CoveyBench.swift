@@ -92,9 +92,11 @@ final class CoveyBench {
     }
 
     /// Hands over `count` readings, to be committed at once, and gives the ticket.
-    /// - Parameter bytes: Makes each a text of so many bytes; a number otherwise.
+    /// - Parameters:
+    ///   - bytes: Makes each a text of so many bytes; a number otherwise.
+    ///   - isDated: Whether the gateway's clock is right.
     @discardableResult
-    func feed(_ index: Int, _ count: Int, bytes: Int? = nil) -> Ticket {
+    func feed(_ index: Int, _ count: Int, bytes: Int? = nil, isDated: Bool = true) -> Ticket {
         nextTicket += 1
         let ticket = Ticket(nextTicket)
         let readings = (0..<count).map { place in
@@ -104,7 +106,7 @@ final class CoveyBench {
                 series: Series(device: DeviceID("d\(index)"), metric: "value"),
                 stamp: Stamp(
                     boot: BootID(high: 1, low: UInt64(index)), uptime: Microseconds(time / 1000),
-                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: true),
+                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: isDated),
                 value: text.map { .text($0) } ?? .number(Double(number)))
         }
         step(.submitted(Submission(entries: [Entry(readings)], window: .zero, ticket: ticket)), index)

@@ -101,8 +101,8 @@ import Testing
         #expect(covey.boxes[0].settled == [ticket])
     }
 
-    @Test("A cloned card gets a node id of its own, and what it wrote before keeps its name")
-    func clone() throws {
+    @Test("A cloned card gets a node id of its own, and what it wrote before keeps its name", arguments: [true, false])
+    func clone(isDated: Bool) throws {
         let covey = try CoveyBench(gateways: 3)
         covey.reachesSink = []
         covey.run(seconds: 10)
@@ -112,7 +112,7 @@ import Testing
         covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
         covey.run(seconds: 1)
         try covey.start(2, as: CoveyBench.node(0))
-        covey.feed(2, 10)
+        covey.feed(2, 10, isDated: isDated)
         covey.run(seconds: 30)
         #expect(covey.core(2).cluster?.node != CoveyBench.node(0))
         #expect(covey.core(0).cluster?.node == CoveyBench.node(0))

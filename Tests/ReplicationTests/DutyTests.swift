@@ -53,6 +53,21 @@ import Testing
         #expect(driver.heard() == [.start(sinkS, old)])
     }
 
+    @Test func theOriginStartsALogThatItLostOnceItHoldsSomethingOfItAgain() {
+        var driver = RosterDriver(cast.origin)
+        driver.members([cast.first])
+        driver.sinks([cast.origin, cast.first])
+        driver.step(.uploads(of: cast.first, cast.key, claim(0, isWorking: false)))
+        driver.run(20)
+        #expect(driver.heard().isEmpty, "its owner knows of no such log yet")
+        for _ in 0..<2 {
+            driver.step(.holds(cast.log, holding(0, 512)))
+            #expect(driver.heard() == [start])
+            driver.step(.holds(cast.log, OffsetRanges()))
+            #expect(driver.heard() == [stop])
+        }
+    }
+
     @Test func theOriginThatReturnsSaysSoAndLetsTheOtherStopFirst() {
         for isHeard in [true, false] {
             var driver = RosterDriver(cast.origin)

@@ -9,6 +9,7 @@ import Model
 /// | this gateway | and | then |
 /// |---|---|---|
 /// | is the log's own node | the log is of this process, or it is alive for 10 s | starts; never stops, as its tries alone find out when the sink is back |
+/// | - | holds nothing of it (any more, or not yet again) | stops |
 /// | - | a living peer says that a part of what is pending here was uploaded | waits for the proof, a minute at most |
 /// | - | another works on it | says so first, and starts when that one has stopped, after 5 s at the latest |
 /// | any other | is no candidate | stops |
@@ -42,7 +43,12 @@ extension DutyRoster {
         }
         guard let status = mine[key.sink] else { return stop(place, &out) }
         if key.log.node == node {
-            startOwn(place, now: now, &next, &out)
+            if logs[key.log]?.isHere ?? false {
+                startOwn(place, now: now, &next, &out)
+            } else {
+                duties[place].announcedAt = nil
+                stop(place, &out)
+            }
         } else if !isPending || !status.isReachable {
             stop(place, &out)
         } else {

@@ -133,6 +133,9 @@ struct LogDuty: Sendable {
     /// Could not be read when last tried; forgotten when what is held changes.
     var unreadable: [Range<Offset>] = []
 
+    /// Whether there is anything to upload from. What this process minted may be in its RAM alone.
+    var isHere: Bool { isNew || !holds.isEmpty }
+
     mutating func peer(_ node: NodeID, holds ranges: OffsetRanges) {
         let index = peers.firstIndex { $0.node >= node } ?? peers.endIndex
         let isKnown = index < peers.endIndex && peers[index].node == node
