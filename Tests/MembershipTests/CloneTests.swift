@@ -108,6 +108,7 @@ import Testing
         rig.hear(.challenge(nonce: 5, node: known.node), from: witness)
         rig.hear(.cloned(nonce: 5, elder: known.address), from: witness)
         #expect(rig.others.isEmpty)
+        #expect(rig.machine.counts.stale == 4)
         #expect(!rig.sent.contains { if case .proof = $0.message { true } else { false } })
         rig.hear(.challenge(nonce: 5, node: Rig.node), from: witness)
         #expect(rig.sent.contains { if case .proof(5, _) = $0.message { true } else { false } })
