@@ -100,6 +100,8 @@ struct ClaimTests {
         #expect(!rig.replicator.isClosed(log(of: 0, 2)))
         rig.send(.claim(of: gateway(1), log(of: 2, 1), claim(0..<10)))
         #expect(!rig.replicator.isClosed(log(of: 2, 1)))
+    }
+
     @Test("is passed over and counted where it is about one log more than can be known, and those known go on")
     func tooManyLogs() {
         var rig = Rig(peers: 9)
