@@ -171,6 +171,40 @@ struct AccountTests {
         #expect(try self.rows(bench)[DeviceID("a")] == rows[DeviceID("a")])
     }
 
+    @Test("What a disk could not give for a while is uploaded after all once a start finds it whole, and once")
+    func comesBack() throws {
+        let bench = try Bench()
+        bench.holdsWrites = true
+        bench.submit(bench.readings(5, of: "a"))
+        while let plan = bench.writes.first {
+            bench.write()
+            guard plan.readings > 0 else { continue }
+            let block = try #require(
+                plan.writes.first {
+                    !$0.position.isMultiple(of: bench.options.geometry.segmentBytes) && $0.bytes.contains { $0 > 0 }
+                })
+            bench.disk.flip(at: block.position + 64, mask: 0x10)
+        }
+        bench.holdsWrites = false
+        bench.submit(bench.readings(20, of: "b"))
+        for _ in 0..<20 {
+            bench.deliver()
+            bench.advance(by: .seconds(10))
+        }
+        #expect(bench.core.sinks[0].machine.counts.damaged == 5)
+        #expect(bench.core.sinks[0].machine.counts.pending == 0)
+        try bench.restart(on: bench.disk.afterKill())
+        #expect(bench.core.sinks[0].machine.counts.pending == 5)
+        #expect(drain(bench).map(\.offset) == (0..<5).map { Offset($0) })
+        for _ in 0..<2 {
+            #expect(bench.core.sinks[0].machine.counts.uploaded == 25)
+            #expect(bench.core.sinks[0].machine.counts.pending == 0)
+            #expect(bench.core.isBalanced)
+            bench.advance(by: .seconds(10))
+            try bench.restart(on: bench.disk.afterKill())
+        }
+    }
+
     @Test("Damaged readings have no stream until nothing is pending; then each stream has what it lacks")
     func damage() throws {
         let bench = try Bench()

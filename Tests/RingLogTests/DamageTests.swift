@@ -207,4 +207,20 @@ struct DamageTests {
         let result = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
         #expect(result.failure != nil && result.damage.isEmpty && result.next == .zero)
     }
+
+    @Test
+    func `what a passing fault hid comes back at a start, and is named`() throws {
+        let (rig, log) = try filled()
+        for position in stride(from: 3 * Geometry.unit + 99, to: rig.disk.size, by: 40 * Geometry.unit) {
+            rig.disk.flip(at: position, mask: 0x10)
+        }
+        let spoiled = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
+        _ = rig.ring.noteDamage(spoiled.damage)
+        let lost = rig.ring.gaps(of: log).map(\.range)
+        #expect(!lost.isEmpty && rig.ring.returned(of: log).isEmpty)
+        rig.commitAll(maintain: false)
+        try rig.restart(on: rig.disk.afterKill())
+        #expect(rig.ring.gaps(of: log).isEmpty)
+        #expect(rig.ring.returned(of: log) == lost)
+    }
 }
