@@ -62,6 +62,8 @@ extension DutyRoster {
         for duty in duties where duty.peers.contains(where: { !$0.receipts.isEmpty }) { unproved.enter(duty.key) }
     }
 
+    func isAlive(_ peer: NodeID) -> Bool { alive.place(of: peer).isThere }
+
     /// Whether a living peer may reach the sink. One that has not said yet might.
     func reaches(_ peer: NodeID, _ sink: SinkID) -> Bool {
         guard let sinks = statuses(of: peer) else { return true }
