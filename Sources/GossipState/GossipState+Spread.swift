@@ -72,10 +72,12 @@ extension GossipState {
         let room = GossipLimits.datagramBytes - GossipWire.messageHeaderBytes
         let count = store.writers.count
         let first = Int.random(in: 0..<max(count, 1), using: &random)
-        newsCount = 0
-        for offset in 0..<count {
+        var unseen = newsCount
+        var misfits = 0
+        for offset in 0..<count where unseen > 0 && misfits < GossipLimits.misfits {
             let index = (first + offset) % count
             guard store.writers[index].roundsLeft > 0 else { continue }
+            unseen -= 1
             let record = store.writers[index]
             var left = record.roundsLeft
             let need = StateStore.Need(index: index, from: record.newsAbove, upTo: record.version)
@@ -88,9 +90,11 @@ extension GossipState {
             } else if sections.isEmpty {
                 // What fits no datagram is left to pushes and exchanges.
                 left = 0
+            } else {
+                misfits += 1
             }
             store.note(index) { $0.roundsLeft = left }
-            if left > 0 { newsCount += 1 }
+            if left == 0 { newsCount -= 1 }
         }
         guard !sections.isEmpty else { return }
         let message = GossipWire.delta(life, hasOurs ? .wantsAck : [], sections: sections)
