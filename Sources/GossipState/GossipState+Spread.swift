@@ -43,8 +43,10 @@ extension GossipState {
     mutating func spread(_ index: Int, above version: UInt64, now: MonotonicInstant) {
         guard !alive.isEmpty else { return }
         let isOurs = store.writers[index].id.node == node
-        let rounds = isOurs ? bits + 1 : max(1, bits - 2)
-        let window = settings.spreadEvery * (2 * rounds)
+        let usual = isOurs ? bits + 1 : max(1, bits - 2)
+        let window = settings.spreadEvery * (2 * usual)
+        // With news of a crowd, rounds lag behind and bring everyone everything many times over; exchanges bring it once.
+        let rounds = isOurs || newsCount < GossipLimits.crowd ? usual : 1
         let record = store.writers[index]
         let isNew = record.roundsLeft == 0
         if isNew {
@@ -59,6 +61,14 @@ extension GossipState {
                 $0.newsSince = now
             }
         }
+    }
+
+    /// The news of a crowd has got around, as somebody else knows it all: to go on would take minutes and tell nobody.
+    mutating func dropNews() {
+        for index in store.writers.indices where store.writers[index].roundsLeft > 0 {
+            store.note(index) { $0.roundsLeft = 0 }
+        }
+        newsCount = 0
     }
 
     /// One datagram with the news, the same to a few random members.

@@ -192,6 +192,29 @@ struct ExchangeTests {
         #expect(net.longest <= GossipLimits.datagramBytes)
     }
 
+    @Test("news of a crowd is passed on once, and no more when somebody knows all of it", arguments: [false, true])
+    func crowd(isKnown: Bool) throws {
+        var one = member(0)
+        var random = SeededRandom(seed: 1)
+        let nodes = (1...200).map { nodeID($0) }
+        _ = one.step(.members(alive: nodes, known: nodes), now: at(1), using: &random)
+        for number in 1...200 {
+            var other = member(number)
+            _ = try other.put([1], for: key, now: at(1))
+            push(&other, to: &one, at(1))
+        }
+        if isKnown { _ = one.step(.passenger(one.passenger, from: nodeID(7)), now: at(1), using: &random) }
+        var passedOn = 0
+        for tick in 1...1000 {
+            let now = at(1).advanced(by: .milliseconds(200 * tick))
+            for case .datagram(let bytes, _) in one.step(.tick, now: now, using: &random) {
+                if case .delta(_, _, let sections) = try GossipWire.decode(bytes) { passedOn += sections.count }
+            }
+        }
+        // To three members a round: the first 64 for six rounds, as it is not a crowd yet, and the others for one.
+        #expect(passedOn == (isKnown ? 0 : 3 * (64 * 6 + 136)))
+    }
+
     @Test("five members that each write once a second send no more than 3 kB/s each")
     func traffic() {
         var net = TestNet(5, seed: 5)
