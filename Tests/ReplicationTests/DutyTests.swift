@@ -140,6 +140,20 @@ import Testing
         #expect(driver.claims.last?.claim.isWorking == true, "the others hear of it at once")
     }
 
+    @Test func theDeathOfTheUploaderCallsTheNextRankAlone() {
+        var driver = member(cast.second, holds: holding(0, 5120))
+        for turn in 1...10 as ClosedRange<UInt64> {
+            driver.step(.uploads(of: cast.origin, cast.key, claim(0, turn: turn)))
+            driver.run(2)
+        }
+        driver.members([cast.first], dead: [cast.origin])
+        // The first may not know of the death yet: it starts 6 s after the last turn then.
+        driver.run(8.75)
+        #expect(driver.heard().isEmpty)
+        driver.run(0.25)
+        #expect(driver.heard() == [start], "the first, too, is silent for long enough")
+    }
+
     @Test func aRepeatedTurnIsNoSignOfLife() {
         var driver = member(cast.first, holds: holding(0, 5120))
         for _ in 0..<4 {

@@ -64,7 +64,7 @@ extension DutyRoster {
     private func successor(_ place: Int) -> NodeID? {
         let key = duties[place].key
         var best: NodeID?
-        for (peer, _) in logs[key.log]?.peers ?? [] where alive.contains(peer) && reaches(peer, key.sink) {
+        for (peer, _) in logs[key.log]?.peers ?? [] where isAlive(peer) && reaches(peer, key.sink) {
             if best.map({ isBetter(peer, than: $0, key) }) ?? true { best = peer }
         }
         return best

@@ -34,7 +34,7 @@ extension DutyRoster {
         let duty = duties[place]
         guard let log = logs[duty.key.log], !duty.proved.isEmpty else { return false }
         return log.peers.contains { peer, holds in
-            alive.contains(peer)
+            isAlive(peer)
                 && !(duty.claimed(by: peer) ?? OffsetRanges()).contains(holds.intersection(duty.proved))
         }
     }
@@ -45,13 +45,13 @@ extension DutyRoster {
         guard let log = logs[duty.key.log] else { return [] }
         let known = log.holds.intersection(duty.proved)
         var ranges: [Range<Offset>] = []
-        for (peer, holds) in log.peers where alive.contains(peer) {
+        for (peer, holds) in log.peers where isAlive(peer) {
             var lacking = holds.intersection(known).subtracting(duty.claimed(by: peer) ?? OffsetRanges())
             for entry in duty.own.entries where holds.contains(entry.receipt.range) {
                 lacking.remove(entry.receipt.range)
             }
             for range in duty.own.unsigned + duty.own.vouched { lacking.remove(range) }
-            for (other, held) in log.peers where other != peer && alive.contains(other) {
+            for (other, held) in log.peers where other != peer && isAlive(other) {
                 guard isBetter(other, than: node, duty.key), let claimed = duty.claimed(by: other) else { continue }
                 lacking.subtract(held.intersection(claimed))
             }
