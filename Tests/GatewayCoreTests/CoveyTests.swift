@@ -203,4 +203,20 @@ extension CoveyTests {
         #expect(covey.core(1).ring.ranges(of: log).last?.upperBound == covey.core(0).ring.durableEnd)
         #expect(covey.core(1).ring.statistics.evictedCopies > 0)
     }
+
+    @Test("A ring without room for a copy tries again for as long as it has none")
+    func fullRing() throws {
+        let covey = try CoveyBench(gateways: 2, segments: 8, copiesShare: 0.01)
+        covey.reachesSink = []
+        covey.run(seconds: 12)
+        for _ in 0..<40 {
+            covey.feed(0, 60, bytes: 200)
+            covey.run(seconds: 3)
+        }
+        covey.run(seconds: 100)
+        let refusals = try #require(covey.core(1).cluster?.replicator.counts.noRoom)
+        #expect(refusals > 0)
+        covey.run(seconds: 200)
+        #expect(try #require(covey.core(1).cluster?.replicator.counts.noRoom) > refusals)
+    }
 }

@@ -9,8 +9,12 @@ import Sinks
 // Who uploads what: the roster decides, the upload machines send.
 extension GatewayCore {
     mutating func stepDuty(_ event: DutyEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        for directive in cluster?.duty.step(event, now: now, using: &random) ?? [] {
+        let steps = cluster?.duty.step(event, now: now, using: &random) ?? []
+        // First, for what is carried out below may step the same machine again, whose word is then the newer one.
+        for case .wake(let moment) in steps { cluster?.wakes.duty = moment }
+        for directive in steps {
             switch directive {
+            case .wake: break
             case .start(let sink, let log): setDuty(sink, log, .paused(log.log, false), now: now, &directives)
             case .stop(let sink, let log): setDuty(sink, log, .paused(log.log, true), now: now, &directives)
             case .allow(let sink, let log, let chunks):
@@ -28,7 +32,6 @@ extension GatewayCore {
                 stepDuty(.published(key, version: version), now: now, &directives)
             case .withdraw(let key):
                 withdraw(StateName(ClusterSpace.uploads, key.bytes), now: now, &directives)
-            case .wake(let moment): cluster?.wakes.duty = moment
             case .alarm(let text): directives.append(.report(Report(.warning, text)))
             }
         }

@@ -86,15 +86,17 @@ extension GatewayCore {
         _ news: [GossipDirective], now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
         guard let sender = cluster?.sender else { return }
+        // First, for what is carried out below may step the same machine again, whose word is then the newer one.
+        for case .wake(let moment) in news { cluster?.wakes.gossip = moment }
         for directive in news {
             switch directive {
+            case .wake: break
             case .datagram(let payload, let node):
                 guard let peer = cluster?.address(of: node) else { break }
                 directives.append(.datagram(Envelope.seal(.gossip, from: sender, payload), to: peer))
             case .frame(let payload, let node):
                 guard let peer = cluster?.address(of: node) else { break }
                 directives.append(.frame(Envelope.seal(.gossip, from: sender, payload), to: peer))
-            case .wake(let moment): cluster?.wakes.gossip = moment
             case .changed(let name, let writer):
                 if writer != sender.node { learn(name, from: writer, now: now, &directives) }
             case .forgotten(let node):
