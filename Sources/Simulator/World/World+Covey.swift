@@ -31,26 +31,21 @@ extension World {
     func noteHoldings(_ gateway: SimulatedGateway) {
         guard gateways.count > 1, let ring = gateway.core?.ring else { return }
         for log in ring.logIDs + ring.copies.map(\.log) {
-            let ranges = ring.ranges(of: log)
-            let before = gateway.holdings[log] ?? []
+            let ranges = OffsetRanges(ring.ranges(of: log))
+            let before = gateway.holdings[log] ?? OffsetRanges()
             guard before != ranges, let book = truth.book(log) else { continue }
-            // Copies may be here before their own gateway has told its source: those are looked at again.
-            var areAllKnown = true
-            for range in ranges where !before.contains(range) {
-                // What was here at the last look is noted: most logs grow at their end.
-                let start = before.first { $0.contains(range.lowerBound) }?.upperBound ?? range.lowerBound
-                for offset in start.rawValue..<max(start, range.upperBound).rawValue {
-                    guard offset < UInt64(book.fates.count), book.fates[Int(offset)] != nil else {
-                        areAllKnown = false
-                        continue
-                    }
+            var noted = before.intersection(ranges)
+            for range in ranges.subtracting(before).ranges {
+                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue {
+                    // Copies may be here before their own gateway has told its source: those are looked at again.
+                    guard book.fate(offset) != nil else { continue }
                     book.fates[Int(offset)]?.disks |= gateway.bit
+                    noted.insert(Offset(offset)..<Offset(offset + 1))
                 }
             }
-            if areAllKnown { gateway.holdings[log] = ranges }
-            for range in before where !ranges.contains(where: { $0.clamped(to: range) == range }) {
-                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue
-                where !ranges.contains(where: { $0.contains(Offset(offset)) }) {
+            gateway.holdings[log] = noted
+            for range in before.subtracting(ranges).ranges {
+                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue {
                     leave(book, offset, gateway, ring)
                 }
             }
@@ -64,7 +59,7 @@ extension World {
         if fate.sinks & judges == judges || fate.flags.contains(.poison) { return }
         let gaps = ring.copiedLog(book.log)?.lost ?? ring.gaps(of: book.log)
         if let gap = gaps.first(where: { $0.range.contains(Offset(offset)) }), gap.reason != .uploaded {
-            gateway.hasEvicted = true
+            if gap.reason == .evicted { gateway.hasEvicted = true }
             return
         }
         let others = (fate.disks & ~gateway.bit).nonzeroBitCount

@@ -146,6 +146,6 @@ extension World {
         return "holds \(replicator.held(of: log)) of \(replicator.end(of: log)), closed \(replicator.isClosed(log)), "
             + "wants it on \(replicator.placement(of: log).count), lacks \(replicator.underReplicated), "
             + "settled \(String(describing: cluster.duty.settledRanges(log))), ring \(gateway.core?.ring.ranges(of: key.log) ?? []),"
-            + "stats \(gateway.core?.ring.statistics.freeSegments ?? 0) holdings \(gateway.holdings[key.log] ?? [])"
+            + "stats \(gateway.core?.ring.statistics.freeSegments ?? 0) holdings \(gateway.holdings[key.log] ?? OffsetRanges())"
     }
 }
