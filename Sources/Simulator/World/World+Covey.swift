@@ -1,6 +1,7 @@
 import Environment
 import GatewayCore
 import LogFormat
+import Membership
 import Model
 import Replication
 import RingLog
@@ -52,6 +53,14 @@ extension World {
         }
     }
 
+    /// How many disks should hold each log, as far as the gateway can know: by default all of five gateways and three of more, and one that
+    /// came back under a new id from a lost disk is one more.
+    func copiesWanted(by gateway: SimulatedGateway) -> Int {
+        guard scenario.replicas == gateways.count, let cluster = gateway.core?.cluster else { return scenario.replicas }
+        let known = cluster.membership.members.count { $0.state != .left } + 1
+        return min(ReplicatorSettings.Copies.automatic.count(of: known), gateways.count)
+    }
+
     /// A reading is no longer on a disk: it is uploaded, counted, or surplus.
     private func leave(_ book: LogBook, _ offset: UInt64, _ gateway: SimulatedGateway, _ ring: RingLog) {
         guard let fate = book.fate(offset) else { return }
@@ -63,7 +72,7 @@ extension World {
             return
         }
         let others = (fate.disks & ~gateway.bit).nonzeroBitCount
-        if others >= min(scenario.replicas, gateways.count - 1) || gateway.history.isDishonest { return }
+        if others >= min(copiesWanted(by: gateway), gateways.count - 1) || gateway.history.isDishonest { return }
         fail(.noSilentEviction, gateway, "\(book.log)/\(offset) has left the ring, on \(others) other disks")
     }
 }

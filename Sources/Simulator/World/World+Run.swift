@@ -108,10 +108,13 @@ extension World {
         }
     }
 
+    /// Not all may know yet of one that came back under a new id.
+    private var copiesWanted: Int { gateways.map { copiesWanted(by: $0) }.min() ?? 0 }
+
     private var firstUncopied: Key? {
         // Where no sink is required nothing is pending.
         guard judges != 0 else { return nil }
-        let wanted = min(scenario.replicas, gateways.count)
+        let wanted = copiesWanted
         for book in truth.books {
             // A ring never takes anything into a log that it wrote itself, should an old image have made that shorter.
             let writers = gateways.filter { $0.core?.ring.logIDs.contains(book.log) ?? false }
@@ -134,7 +137,7 @@ extension World {
         guard !isFull, let key = firstUncopied else { return }
         let disks = truth.fate(key).map { String($0.disks, radix: 2) } ?? ""
         for gateway in gateways { say("gateway \(gateway.index): \(replicationText(gateway, key))") }
-        fail(.fullyReplicated, nil, "\(key) is on disks \(disks), wanted are \(scenario.replicas)")
+        fail(.fullyReplicated, nil, "\(key) is on disks \(disks), wanted are \(copiesWanted)")
     }
 
     private func replicationText(_ gateway: SimulatedGateway, _ key: Key) -> String {
