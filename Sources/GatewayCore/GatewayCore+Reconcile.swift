@@ -13,6 +13,7 @@ import Sinks
 // | sums that are the sink's counts already                   | stands as it is                                            |
 // | progress ahead of the account                             | stands, and what lies between is read and added            |
 // | the same, and too much to read, or evicted since          | stands; the rest has no stream                             |
+// | the same, and refused readings among it without a name    | stands; as many of each stream have none                   |
 // | progress behind the account, or sums beyond the sink's    | begins anew; all that had come to an end has no stream     |
 // | more readings at a sink than in the first equation        | those are stored ones of an unknown stream                 |
 // | fewer at a sink (it is new, and logs were forgotten)      | they were gone before the sink was there: counted evicted  |
@@ -27,10 +28,11 @@ extension GatewayCore {
         var changed: Set<DeviceID> = []
         var sum = UploadCounts()
 
-        mutating func add(_ fate: UploadFate, to device: DeviceID) {
-            rows[device, default: AccountRecord(number: 0, counts: UploadCounts())].counts.add(1, fate)
+        mutating func add(_ count: UInt64, _ fate: UploadFate, to device: DeviceID) {
+            guard count > 0 else { return }
+            rows[device, default: AccountRecord(number: 0, counts: UploadCounts())].counts.add(count, fate)
             changed.insert(device)
-            sum.add(1, fate)
+            sum.add(count, fate)
         }
 
         /// Counts what the record of `device` counts already.
@@ -140,18 +142,31 @@ extension GatewayCore {
         }
         let count = between.reduce(0) { $0 + $1.1.reduce(0) { $0 + $1.count } }
         guard count <= Self.mostReread else { return 0 }
+        var nameless: [DeviceID: UInt64] = [:]
+        var unnamed: UInt64 = 0
         for (log, ranges) in between where !ranges.isEmpty {
             let refused = sinks[index].machine.refusedOffsets(log)
+            let all = sinks[index].machine.counts(log).refused
+            unnamed += all - min(UInt64(refused.count), all)
             let fates = sinks[index].machine.settledRanges(log)
             ring.read(log, in: ranges, disk: disk) { stored in
                 let (device, offset) = (stored.reading.series.device, stored.offset)
                 let counted = draft.base(of: device).settled(of: log, among: age)
                 if counted.contains(where: { $0.contains(offset.rawValue) }) { return }
-                let fate = fates.first { $0.range.contains(offset) }?.fate
-                let likely = fate ?? (refused.contains(offset) ? .refused : .uploaded)
-                // Which readings below the watermark were refused is known of the last ones only.
-                if draft.sum[likely] < own[likely] { draft.add(likely, to: device) }
+                let named = refused.contains(offset) ? UploadFate.refused : nil
+                guard let fate = fates.first(where: { $0.range.contains(offset) })?.fate ?? named else {
+                    return nameless[device, default: 0] += 1
+                }
+                if draft.sum[fate] < own[fate] { draft.add(1, fate, to: device) }
             }
+        }
+        // Which readings below the watermark were refused is known of the last ones only. The others may all be one device's, whichever it
+        // is: so many of each stay without a stream.
+        unnamed = min(unnamed, own[.refused] - min(draft.sum[.refused], own[.refused]))
+        for device in nameless.keys.sorted() {
+            let rest = own[.uploaded] - min(draft.sum[.uploaded], own[.uploaded])
+            let uploaded = nameless[device].map { $0 - min($0, unnamed) } ?? 0
+            draft.add(min(uploaded, rest), .uploaded, to: device)
         }
         return count
     }

@@ -105,6 +105,7 @@ extension GatewayCore {
         for log in ring.logs {
             for index in sinks.indices {
                 restoreProgress(index, log.log, &directives)
+                reopen(index, log.log, now: now)
                 stepUpload(index, .opened(log.log, end: log.end, ready: .zero, isCurrent: false), now: now, &directives)
                 for gap in ring.gaps(of: log.log) {
                     stepUpload(index, .lost(gap.log, gap.range, gap.loss), now: now, &directives)
@@ -124,6 +125,14 @@ extension GatewayCore {
             }
             release(log.log)
         }
+    }
+
+    /// What a sink was told is damaged, and can be read again.
+    private mutating func reopen(_ index: Int, _ log: LogID, now: MonotonicInstant) {
+        let lost = ring.gaps(of: log).filter { $0.reason != .uploaded }.map { (range: $0.range, loss: $0.loss) }
+        guard sinks[index].machine.reopen(log, ring.returned(of: log), lost: lost) else { return }
+        dirtyProgress.append(ProgressRef(sink: index, log: log))
+        touchState(now: now)
     }
 
     /// The first reading of a log that some sink lacks and that an anchor of this run of the kernel may yet date.

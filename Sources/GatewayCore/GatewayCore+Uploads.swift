@@ -105,11 +105,15 @@ extension GatewayCore {
     func releasable(_ log: LogID) -> Offset? {
         if holdsReleases { return nil }
         let required = sinks.filter(\.isRequired)
-        let end = log == ring.currentLog ? ring.durableEnd : ring.logs.first { $0.log == log }?.end
-        let own = ring.isCopy(log) ? nil : required.map { $0.machine.releasable(log) }.min() ?? end
+        let own = required.map { $0.machine.releasable(log) }.min() ?? durableEnd(of: log)
         // In a covey others may require sinks that this gateway does not have.
         guard let name = name(of: log), let inCovey = cluster?.duty.releasableHere(name) else { return own }
         return own.map { min($0, inCovey) } ?? inCovey
+    }
+
+    private func durableEnd(of log: LogID) -> Offset? {
+        if log == ring.currentLog { return ring.durableEnd }
+        return ring.logs.first { $0.log == log }?.end ?? ring.copiedLog(log)?.end
     }
 
     /// Tells the ring so at once: where the progress behind it is durable already, or no sink is required.

@@ -21,6 +21,11 @@ package enum GossipLimits {
     static let sectionEntries = frameBytes / 6
     /// Sections of one message: as many of the smallest as a frame holds.
     static let sections = frameBytes / 24
+    /// News of so many streams that found no room in a round's datagram: it is full. In a covey that forms there is news
+    /// of a thousand.
+    static let misfits = 8
+    /// News of so many streams at a time fills the datagrams of about five rounds; then news of others is passed on once.
+    static let crowd = 64
     /// Buckets of the summary that stands between root and pages.
     static let buckets = 32
 }

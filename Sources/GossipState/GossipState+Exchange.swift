@@ -17,6 +17,7 @@ extension GossipState {
         guard let peer = openPeer(node) else { return }
         if root == store.root {
             peers[peer].fruitless = 0
+            if newsCount >= GossipLimits.crowd { dropNews() }
             return
         }
         if let until = peers[peer].inFlightUntil, now < until { return }

@@ -60,8 +60,8 @@ extension GossipState {
         store.drop(ownIndex, changes: &changes)
         life = Life(incarnation: other.incarnation.next, start: life.start)
         own = WriterID(node: node, life: life, isShared: false)
-        acknowledgements += 1
         for index in peers.indices {
+            acknowledgers.enter(peers[index].node)
             peers[index].own = 0
             peers[index].pushedOwn = 0
         }
@@ -73,14 +73,13 @@ extension GossipState {
         _ alive: [NodeID], _ known: [NodeID], _ now: MonotonicInstant, _ directives: inout [GossipDirective]
     ) {
         let before = self.known
-        self.alive = alive.filter { $0 != node }.sorted()
-        self.known = known.filter { $0 != node }.sorted()
+        self.alive = alive.ascending(without: node)
+        self.known = known.ascending(without: node)
         guard before != self.known else { return }
         gone.removeAll { contains(self.known, $0) }
-        for node in before where !contains(self.known, node) { forget(node, &directives) }
-        let now = self.known
-        acknowledgements += 1
-        peers.removeAll { !contains(now, $0.node) }
+        for node in before.missing(in: self.known) { forget(node, &directives) }
+        let strangers = peers.map(\.node).missing(in: self.known)
+        if !strangers.isEmpty { peers.removeAll { contains(strangers, $0.node) } }
     }
 
     /// Forgets writers that membership has not named for long: somebody still carried what everyone else had forgotten.
@@ -99,7 +98,7 @@ extension GossipState {
 
     private mutating func forget(_ node: NodeID, _ directives: inout [GossipDirective]) {
         if !contains(gone, node) {
-            gone.insert(node, at: position(gone, node))
+            gone.enter(node)
             if gone.count > settings.mostPeers { gone.removeFirst() }
         }
         // Shared streams stay, empty ones too: what they say of collections keeps removed entries from coming back.

@@ -12,10 +12,14 @@ extension GossipState {
 
     /// What `node`'s newest life wrote there, in a single-writer space.
     package func own(_ node: NodeID, _ name: StateName) -> [UInt8]? {
-        let table = store.tables[store.table(name.space.rawValue, isShared: false)]
-        let (index, isThere) = table.find(name.key, [])
+        let life = node == self.node ? life : lives[node]
+        guard let life else { return nil }
+        let table = store.table(name.space.rawValue, isShared: false)
+        let (row, isThere) = store.tables[table].find(name.key, [])
         guard isThere else { return nil }
-        return table.rows[index].cells.first { $0.writer.node == node && !$0.isDead }?.body
+        let (cell, isHere) = store.tables[table].rows[row].find(WriterID(node: node, life: life, isShared: false))
+        guard isHere, !store.tables[table].rows[row].cells[cell].isDead else { return nil }
+        return store.tables[table].rows[row].cells[cell].body
     }
 
     /// The elements of a set, ascending.

@@ -43,8 +43,10 @@ extension GossipState {
     mutating func spread(_ index: Int, above version: UInt64, now: MonotonicInstant) {
         guard !alive.isEmpty else { return }
         let isOurs = store.writers[index].id.node == node
-        let rounds = isOurs ? bits + 1 : max(1, bits - 2)
-        let window = settings.spreadEvery * (2 * rounds)
+        let usual = isOurs ? bits + 1 : max(1, bits - 2)
+        let window = settings.spreadEvery * (2 * usual)
+        // With news of a crowd, rounds lag behind and bring everyone everything many times over; exchanges bring it once.
+        let rounds = isOurs || newsCount < GossipLimits.crowd ? usual : 1
         let record = store.writers[index]
         let isNew = record.roundsLeft == 0
         if isNew {
@@ -61,6 +63,14 @@ extension GossipState {
         }
     }
 
+    /// The news of a crowd has got around, as somebody else knows it all: to go on would take minutes and tell nobody.
+    mutating func dropNews() {
+        for index in store.writers.indices where store.writers[index].roundsLeft > 0 {
+            store.note(index) { $0.roundsLeft = 0 }
+        }
+        newsCount = 0
+    }
+
     /// One datagram with the news, the same to a few random members.
     mutating func spreadRound(
         _ now: MonotonicInstant, _ random: inout some RandomNumberGenerator, _ directives: inout [GossipDirective]
@@ -72,10 +82,12 @@ extension GossipState {
         let room = GossipLimits.datagramBytes - GossipWire.messageHeaderBytes
         let count = store.writers.count
         let first = Int.random(in: 0..<max(count, 1), using: &random)
-        newsCount = 0
-        for offset in 0..<count {
+        var unseen = newsCount
+        var misfits = 0
+        for offset in 0..<count where unseen > 0 && misfits < GossipLimits.misfits {
             let index = (first + offset) % count
             guard store.writers[index].roundsLeft > 0 else { continue }
+            unseen -= 1
             let record = store.writers[index]
             var left = record.roundsLeft
             let need = StateStore.Need(index: index, from: record.newsAbove, upTo: record.version)
@@ -88,9 +100,11 @@ extension GossipState {
             } else if sections.isEmpty {
                 // What fits no datagram is left to pushes and exchanges.
                 left = 0
+            } else {
+                misfits += 1
             }
             store.note(index) { $0.roundsLeft = left }
-            if left > 0 { newsCount += 1 }
+            if left == 0 { newsCount -= 1 }
         }
         guard !sections.isEmpty else { return }
         let message = GossipWire.delta(life, hasOurs ? .wantsAck : [], sections: sections)

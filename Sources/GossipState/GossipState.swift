@@ -20,8 +20,8 @@ package struct GossipState: Sendable {
     /// again.
     var gone: [NodeID] = []
     var peers: [Peer] = []
-    /// Goes up whenever ``acknowledged(by:)`` may answer differently for somebody.
-    package internal(set) var acknowledgements: UInt64 = 0
+    /// For whom ``acknowledged(by:)`` may answer differently than when they were last taken; each once, ascending.
+    var acknowledgers: [NodeID] = []
     /// The newest life that is known of each other node, as far as a single-writer stream of it is here. Never iterated
     /// over.
     var lives: [NodeID: Life] = [:]
@@ -70,6 +70,14 @@ package struct GossipState: Sendable {
     package func acknowledged(by peer: NodeID) -> UInt64 {
         let (index, isThere) = findPeer(peer)
         return isThere ? peers[index].own : 0
+    }
+
+    /// For whom ``acknowledged(by:)`` may answer differently than at the time before. Those that were forgotten are not
+    /// among them.
+    package mutating func takeAcknowledgers() -> [NodeID] {
+        guard !acknowledgers.isEmpty else { return [] }
+        defer { acknowledgers = [] }
+        return acknowledgers
     }
 
     /// A hash of what is known, collections included. Two members that are whole and have equal contexts read the same.

@@ -65,7 +65,7 @@ extension GossipState {
 
     private mutating func renew(_ index: Int) {
         peers[index] = Peer(node: peers[index].node)
-        acknowledgements += 1
+        acknowledgers.enter(peers[index].node)
     }
 
     /// Takes note of what a peer says to know of this process' streams.
@@ -75,7 +75,7 @@ extension GossipState {
                 let version = min(line.version, version)
                 guard version > peers[peer].own else { continue }
                 peers[peer].own = version
-                acknowledgements += 1
+                acknowledgers.enter(peers[peer].node)
             } else if line.writer == shared {
                 peers[peer].shared = max(peers[peer].shared, line.version)
             }
@@ -85,17 +85,4 @@ extension GossipState {
 }
 
 /// Whether a sorted array holds the node.
-func contains(_ nodes: [NodeID], _ node: NodeID) -> Bool {
-    let index = position(nodes, node)
-    return index < nodes.count && nodes[index] == node
-}
-
-func position(_ nodes: [NodeID], _ node: NodeID) -> Int {
-    var low = 0
-    var high = nodes.count
-    while low < high {
-        let middle = (low + high) / 2
-        if nodes[middle] < node { low = middle + 1 } else { high = middle }
-    }
-    return low
-}
+func contains(_ nodes: [NodeID], _ node: NodeID) -> Bool { nodes.position(of: node).isThere }

@@ -49,6 +49,7 @@ extension Membership {
 
     mutating func insert(_ member: Member, now: MonotonicInstant, using rng: inout some RandomNumberGenerator) {
         members.insert(member, at: insertionPoint(of: member.node))
+        list(member.node, member.state)
         digest &+= mix(member)
         account(for: member, by: 1, now)
         if member.state.isPresent { enterProbeOrder(member.node, now, &rng) }
@@ -60,6 +61,7 @@ extension Membership {
     ) {
         let before = members[index]
         members[index] = member
+        if before.state != member.state { list(member.node, member.state) }
         digest = digest &- mix(before) &+ mix(member)
         if before.state == .alive, member.state == .suspect { counts.suspicions += 1 }
         if before.state.isPresent, member.state == .dead { counts.deaths += 1 }
@@ -75,11 +77,17 @@ extension Membership {
 
     mutating func remove(at index: Int, now: MonotonicInstant) {
         var member = members.remove(at: index)
+        list(member.node, .forgotten)
         digest &-= mix(member)
         account(for: member, by: -1, now)
         member.state = .forgotten
         member.since = now
         directives.append(.changed(member))
+    }
+
+    private mutating func list(_ node: NodeID, _ state: MemberState) {
+        if state.isPresent { presentNodes.enter(node) } else { presentNodes.leave(node) }
+        if state == .left || state == .forgotten { lastingNodes.leave(node) } else { lastingNodes.enter(node) }
     }
 
     private mutating func account(for member: Member, by difference: Int, _ now: MonotonicInstant) {

@@ -12,6 +12,9 @@ package struct Membership: Sendable {
     package internal(set) var incarnation: Incarnation
     /// The others, ascending by node; gone ones too until they are forgotten.
     package internal(set) var members: [Member] = []
+    /// Those of ``members`` with `state.isPresent`, and those that have not left; ascending.
+    package internal(set) var presentNodes: [NodeID] = []
+    package internal(set) var lastingNodes: [NodeID] = []
     /// Rides on every ping and ack; at most ``MembershipLimits/passengerBytes`` bytes.
     package var passenger: [UInt8] = [] {
         didSet {

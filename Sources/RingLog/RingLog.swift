@@ -21,6 +21,8 @@ package struct RingLog: Sendable {
     var cold: Head?
 
     var indexes: [LogID: LogIndex] = [:]
+    /// Of logs minted here: what a record says was damaged, and was found whole at opening.
+    var returned: [LogID: OffsetRanges] = [:]
     /// Oldest first.
     var logOrder: [LogID] = []
     /// The log of this process; `nil` before its first readings are cut.
@@ -223,6 +225,19 @@ extension RingLog {
 
     /// What of `log` will never come, sorted.
     package func gaps(of log: LogID) -> [Gap] { indexes[log]?.gaps ?? [] }
+
+    /// Of a log minted here: what was damaged once, so that readers were told that it is gone, and could be read again when this ring was
+    /// opened, as after a disk's passing fault. Ascending, disjoint; a later start may name the same again.
+    package func returned(of log: LogID) -> [Range<Offset>] {
+        guard let found = returned[log] else { return [] }
+        var held = found
+        for range in found.all {
+            for part in indexes[log]?.ranges.missing(in: range) ?? [range] {
+                held.remove(part.lowerBound, part.upperBound)
+            }
+        }
+        return held.all.map { Offset($0.lowerBound)..<Offset($0.upperBound) }
+    }
 
     /// The time of `stamp`, corrected by an anchor where there is one.
     package func time(of stamp: Stamp) -> RenderedTime { clocks.time(of: stamp) }

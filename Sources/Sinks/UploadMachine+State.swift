@@ -89,6 +89,24 @@ extension UploadMachine {
         }
     }
 
+    /// What of an own log was counted as damaged and can be read again is pending once more. Between ``restore(_:_:isRelayed:)`` and the
+    /// opening of the log.
+    ///
+    /// - Parameter ranges: Ascending, disjoint.
+    /// - Parameter lost: What of the log is gone, with reasons.
+    /// - Returns: Whether anything is pending that was not.
+    package mutating func reopen(
+        _ log: LogID, _ ranges: [Range<Offset>], lost: [(range: Range<Offset>, loss: UploadLoss)]
+    ) -> Bool {
+        precondition(logs[log]?.isOpen != true, "readings of log \(log) have come back after the log was opened")
+        guard !ranges.isEmpty else { return false }
+        let refused = refusedOffsets(log).sorted().map { $0..<$0.advanced(by: 1) }
+        let known =
+            lost.map { Settlements.Run(range: $0.range, kind: UploadFate($0.loss)) }
+            + refused.map { Settlements.Run(range: $0, kind: .refused) }
+        return logs[log]?.settlements.reopen(ranges, known: known) ?? false
+    }
+
     /// Counts of the logs that were forgotten, in stored form.
     package func encodedTotals() -> [UInt8] { TotalsCodec.encode(forgotten) }
 

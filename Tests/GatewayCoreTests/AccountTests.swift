@@ -53,6 +53,34 @@ struct AccountTests {
         #expect(bench.core.sinks[0].account.unattributed == UploadCounts())
     }
 
+    @Test("Refused readings that a start finds without their names are counted for no other's stream")
+    func namelessRefusals() throws {
+        var settings = GatewayCore.Settings()
+        settings.accountWindow = .seconds(86_400)
+        let bench = try Bench(settings: settings)
+        for _ in 0..<40 { bench.submit(bench.readings(8, of: "a") + bench.readings(8, of: "b")) }
+        for _ in 0..<2000 where bench.core.sinks[0].machine.counts.pending > 0 {
+            while let (sink, request, source) = bench.sends.first {
+                bench.sends.removeFirst()
+                let readings = source.perform(on: bench.disk).readings
+                let isBad = readings.contains { $0.offset.rawValue % 16 == 11 && $0.offset < Offset(632) }
+                bench.step(
+                    .sent(sink: sink, request.id, isBad ? .refused(reason: "422") : .accepted, SendDevices(readings)))
+            }
+            bench.advance(by: .seconds(2))
+        }
+        bench.advance(by: .seconds(10))
+        try bench.restart(on: bench.disk.afterKill())
+        let account = bench.core.sinks[0].account
+        #expect(account.total.refused == 39)
+        #expect(account.unattributed.refused == 39 - 16)
+        #expect(account.streams[DeviceID("a")]?.refused == 0)
+        #expect(account.streams[DeviceID("b")]?.refused == 16)
+        #expect(try #require(account.streams[DeviceID("a")]).uploaded <= 320)
+        #expect(try #require(account.streams[DeviceID("b")]).uploaded <= 281)
+        #expect(bench.core.isBalanced)
+    }
+
     @Test("Power cuts between the blocks that carry accounts and progress cost no stream a count", arguments: 1...6)
     func powerCuts(seed: UInt64) throws {
         var settings = GatewayCore.Settings()
@@ -141,6 +169,40 @@ struct AccountTests {
         try bench.restart(on: bench.disk.afterPowerCut { _ in false })
         #expect(bench.core.sinks[0].account.unattributed == UploadCounts())
         #expect(try self.rows(bench)[DeviceID("a")] == rows[DeviceID("a")])
+    }
+
+    @Test("What a disk could not give for a while is uploaded after all once a start finds it whole, and once")
+    func comesBack() throws {
+        let bench = try Bench()
+        bench.holdsWrites = true
+        bench.submit(bench.readings(5, of: "a"))
+        while let plan = bench.writes.first {
+            bench.write()
+            guard plan.readings > 0 else { continue }
+            let block = try #require(
+                plan.writes.first {
+                    !$0.position.isMultiple(of: bench.options.geometry.segmentBytes) && $0.bytes.contains { $0 > 0 }
+                })
+            bench.disk.flip(at: block.position + 64, mask: 0x10)
+        }
+        bench.holdsWrites = false
+        bench.submit(bench.readings(20, of: "b"))
+        for _ in 0..<20 {
+            bench.deliver()
+            bench.advance(by: .seconds(10))
+        }
+        #expect(bench.core.sinks[0].machine.counts.damaged == 5)
+        #expect(bench.core.sinks[0].machine.counts.pending == 0)
+        try bench.restart(on: bench.disk.afterKill())
+        #expect(bench.core.sinks[0].machine.counts.pending == 5)
+        #expect(drain(bench).map(\.offset) == (0..<5).map { Offset($0) })
+        for _ in 0..<2 {
+            #expect(bench.core.sinks[0].machine.counts.uploaded == 25)
+            #expect(bench.core.sinks[0].machine.counts.pending == 0)
+            #expect(bench.core.isBalanced)
+            bench.advance(by: .seconds(10))
+            try bench.restart(on: bench.disk.afterKill())
+        }
     }
 
     @Test("Damaged readings have no stream until nothing is pending; then each stream has what it lacks")

@@ -41,13 +41,21 @@ final class CoveyBench {
     var sent: [LogID: [UInt64]] = [:]
     var reports: [String] = []
     var acks = 1
+    /// Whether the sink must have a reading before it may go.
+    var requiresSink = true
     var datagrams = 0
+    /// See ``RingOptions/copiesShare``.
+    private let copiesShare: Double
     private var nextTicket: UInt64 = 0
 
-    init(gateways: Int, acks: Int = 1) throws {
+    init(
+        gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24, copiesShare: Double = 0.5
+    ) throws {
         self.acks = acks
+        self.requiresSink = requiresSink
+        self.copiesShare = copiesShare
         for index in 0..<gateways {
-            boxes.append(Box(disk: SimulatedDisk(size: 24 * 64 << 10)))
+            boxes.append(Box(disk: SimulatedDisk(size: segments * 64 << 10)))
             reachesSink.insert(index)
             try start(index)
         }
@@ -63,6 +71,7 @@ final class CoveyBench {
         var options = RingOptions()
         options.geometry = Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
         options.pendingBytes = 256 << 10
+        options.copiesShare = copiesShare
         let box = boxes[index]
         let ring = try RingLog.open(disk: box.disk, options: options, using: &random).ring
         var upload = UploadSettings()
@@ -76,7 +85,7 @@ final class CoveyBench {
         setup.duty.chunkReadings = 32
         box.life += 1
         let (core, directives) = GatewayCore.resume(
-            ring: ring, disk: box.disk, sinks: [.init(name: "cloud", isRequired: true, settings: upload)],
+            ring: ring, disk: box.disk, sinks: [.init(name: "cloud", isRequired: requiresSink, settings: upload)],
             settings: GatewayCore.Settings(), random: SeededRandom(seed: random.next()), cluster: setup, now: now)
         box.core = core
         act(directives, index)
@@ -89,8 +98,11 @@ final class CoveyBench {
     }
 
     /// Hands over `count` readings, to be committed at once, and gives the ticket.
+    /// - Parameters:
+    ///   - bytes: Makes each a text of so many bytes; a number otherwise, which takes next to no room.
+    ///   - isDated: Whether the gateway's clock is right.
     @discardableResult
-    func feed(_ index: Int, _ count: Int) -> Ticket {
+    func feed(_ index: Int, _ count: Int, bytes: Int? = nil, isDated: Bool = true) -> Ticket {
         nextTicket += 1
         let ticket = Ticket(nextTicket)
         let readings = (0..<count).map { place in
@@ -98,11 +110,15 @@ final class CoveyBench {
                 series: Series(device: DeviceID("d\(index)"), metric: "value"),
                 stamp: Stamp(
                     boot: BootID(high: 1, low: UInt64(index)), uptime: Microseconds(time / 1000),
-                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: true),
-                value: .number(Double(nextTicket * 1000 + UInt64(place))))
+                    wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: isDated),
+                value: bytes.map { .text(text($0)) } ?? .number(Double(nextTicket * 1000 + UInt64(place))))
         }
         step(.submitted(Submission(entries: [Entry(readings)], window: .zero, ticket: ticket)), index)
         return ticket
+    }
+
+    private func text(_ bytes: Int) -> String {
+        String(decoding: (0..<bytes).map { _ in UInt8.random(in: 97...122, using: &random) }, as: UTF8.self)
     }
 
     func run(seconds: Double) {

@@ -101,8 +101,8 @@ import Testing
         #expect(covey.boxes[0].settled == [ticket])
     }
 
-    @Test("A cloned card gets a node id of its own, and what it wrote before keeps its name")
-    func clone() throws {
+    @Test("A cloned card gets a node id of its own, and what it wrote before keeps its name", arguments: [true, false])
+    func clone(isDated: Bool) throws {
         let covey = try CoveyBench(gateways: 3)
         covey.reachesSink = []
         covey.run(seconds: 10)
@@ -112,7 +112,7 @@ import Testing
         covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
         covey.run(seconds: 1)
         try covey.start(2, as: CoveyBench.node(0))
-        covey.feed(2, 10)
+        covey.feed(2, 10, isDated: isDated)
         covey.run(seconds: 30)
         #expect(covey.core(2).cluster?.node != CoveyBench.node(0))
         #expect(covey.core(0).cluster?.node == CoveyBench.node(0))
@@ -158,5 +158,65 @@ extension CoveyTests {
         covey.run(seconds: 20)
         #expect(covey.core(0).sinks[0].machine.counts.uploaded == 210)
         #expect(covey.core(0).sinks[0].machine.counts.pending == 0)
+    }
+
+    @Test("What left memory while there was no disk is claimed by nobody, and holds up no source that wants two disks")
+    func gapInMemory() throws {
+        let covey = try CoveyBench(gateways: 2, acks: 2, requiresSink: false)
+        covey.run(seconds: 12)
+        covey.feed(0, 10)
+        covey.run(seconds: 2)
+        covey.boxes[0].disk.refuse(.readOnly)
+        for _ in 0..<20 {
+            covey.feed(0, 10)
+            covey.run(seconds: 1)
+        }
+        #expect(covey.core(0).isMemoryOnly)
+        covey.boxes[0].disk.refuse(nil)
+        covey.reachesSink = []
+        covey.run(seconds: 60)
+        let log = try #require(covey.log(0))
+        let last = covey.feed(0, 10)
+        covey.run(seconds: 10)
+        #expect(covey.boxes[0].settled.contains(last))
+        let held = covey.core(0).ring.ranges(of: log)
+        #expect(!covey.core(0).ring.gaps(of: log).isEmpty)
+        #expect(covey.core(1).ring.ranges(of: log) == held)
+        let name = LogName(node: CoveyBench.node(0), log: log)
+        let claimed = covey.core(1).cluster?.replicator.holders(of: name, at: held[0].upperBound)
+        #expect(claimed == [], "nobody has what left memory")
+    }
+
+    @Test("Copies that no sink must have make room for newer ones")
+    func nothingRequired() throws {
+        let covey = try CoveyBench(gateways: 2, acks: 2, requiresSink: false, segments: 12)
+        covey.run(seconds: 12)
+        var tickets: [Ticket] = []
+        for _ in 0..<80 {
+            for index in 0..<2 { tickets.append(covey.feed(index, 10, bytes: 600)) }
+            covey.run(seconds: 1)
+        }
+        covey.run(seconds: 5)
+        let settled = covey.boxes.flatMap(\.settled)
+        #expect(Set(settled) == Set(tickets))
+        let log = try #require(covey.log(0))
+        #expect(covey.core(1).ring.ranges(of: log).last?.upperBound == covey.core(0).ring.durableEnd)
+        #expect(covey.core(1).ring.statistics.evictedCopies > 0)
+    }
+
+    @Test("A ring without room for a copy tries again for as long as it has none")
+    func fullRing() throws {
+        let covey = try CoveyBench(gateways: 2, segments: 8, copiesShare: 0.01)
+        covey.reachesSink = []
+        covey.run(seconds: 12)
+        for _ in 0..<40 {
+            covey.feed(0, 60, bytes: 200)
+            covey.run(seconds: 3)
+        }
+        covey.run(seconds: 100)
+        let refusals = try #require(covey.core(1).cluster?.replicator.counts.noRoom)
+        #expect(refusals > 0)
+        covey.run(seconds: 200)
+        #expect(try #require(covey.core(1).cluster?.replicator.counts.noRoom) > refusals)
     }
 }

@@ -113,16 +113,15 @@ struct ExchangeTests {
     func acknowledgementsChange() throws {
         var (one, other) = (member(1), member(0))
         _ = try one.put([1], for: key, now: at(1))
-        let before = one.acknowledgements
+        #expect(one.takeAcknowledgers().isEmpty)
         push(&one, to: &other, at(2))
-        let after = one.acknowledgements
-        #expect(after > before)
+        #expect(one.takeAcknowledgers() == [other.node])
         push(&one, to: &other, at(3))
-        #expect(one.acknowledgements == after)
+        #expect(one.takeAcknowledgers().isEmpty)
         var again = member(0, start: 7, incarnation: 2)
         _ = try again.put([1], for: key, now: at(4))
         push(&again, to: &one, at(4))
-        #expect(one.acknowledged(by: again.node) == 0 && one.acknowledgements > after)
+        #expect(one.acknowledged(by: again.node) == 0 && one.takeAcknowledgers() == [again.node])
     }
 
     @Test("a joiner gets a large state in frames, one after the other without waiting")
@@ -191,6 +190,29 @@ struct ExchangeTests {
         net.run(.seconds(60))
         #expect(net.sent == sent)
         #expect(net.longest <= GossipLimits.datagramBytes)
+    }
+
+    @Test("news of a crowd is passed on once, and no more when somebody knows all of it", arguments: [false, true])
+    func crowd(isKnown: Bool) throws {
+        var one = member(0)
+        var random = SeededRandom(seed: 1)
+        let nodes = (1...200).map { nodeID($0) }
+        _ = one.step(.members(alive: nodes, known: nodes), now: at(1), using: &random)
+        for number in 1...200 {
+            var other = member(number)
+            _ = try other.put([1], for: key, now: at(1))
+            push(&other, to: &one, at(1))
+        }
+        if isKnown { _ = one.step(.passenger(one.passenger, from: nodeID(7)), now: at(1), using: &random) }
+        var passedOn = 0
+        for tick in 1...1000 {
+            let now = at(1).advanced(by: .milliseconds(200 * tick))
+            for case .datagram(let bytes, _) in one.step(.tick, now: now, using: &random) {
+                if case .delta(_, _, let sections) = try GossipWire.decode(bytes) { passedOn += sections.count }
+            }
+        }
+        // To three members a round: the first 64 for six rounds, as it is not a crowd yet, and the others for one.
+        #expect(passedOn == (isKnown ? 0 : 3 * (64 * 6 + 136)))
     }
 
     @Test("five members that each write once a second send no more than 3 kB/s each")

@@ -29,6 +29,7 @@ import Testing
         // A wrong nonce, another run, another node: no proofs.
         rig.hear(.proof(nonce: 1, uptime: 5), from: newcomer)
         rig.hear(.proof(nonce: challenges(rig)[0].nonce, uptime: 5), from: witness)
+        #expect(rig.machine.counts.stale == 2)
         rig.hear(.proof(nonce: challenges(rig)[0].nonce, uptime: 5), from: known)
         rig.machine.nextProbeAt = .never
         rig.pass(.seconds(4))
@@ -71,6 +72,26 @@ import Testing
         #expect(rig.others.contains { if case .alarm = $0 { true } else { false } })
     }
 
+    @Test(arguments: [(5, true), (3_600_000, false)])
+    func ofUsAndOneWithOurNodeIDTheYoungerIsDismissed(uptime: Int, otherIsYounger: Bool) throws {
+        var rig = Rig([known, witness])
+        rig.machine.nextProbeAt = .never
+        rig.pass(.seconds(60))
+        rig.forgetSent()
+        var other = Peer(99)
+        other.start = StartID(31_337)
+        other.address = PeerAddress("10.9.9.9:1")!
+        #expect(other.node == Rig.node)
+        rig.hear(.rumours([other.record()]), from: other)
+        let nonce = try #require(challenges(rig).first { $0.to == other.address }).nonce
+        rig.hear(.proof(nonce: nonce, uptime: UInt64(uptime)), from: other)
+        #expect(rig.others.contains { if case .alarm = $0 { true } else { false } })
+        #expect(rig.others.contains(.cloned(other.address)) == !otherIsYounger)
+        let dismissed = rig.sent.filter { $0.message == .cloned(nonce: nonce, elder: Rig.address) }
+        #expect(dismissed.map(\.way) == (otherIsYounger ? [.datagram, .frame] : []))
+        #expect(dismissed.allSatisfy { $0.to == other.address })
+    }
+
     @Test func aRestartAtTheSameAddressIsNotChallenged() {
         var rig = Rig([known, witness])
         var restarted = newcomer
@@ -87,6 +108,7 @@ import Testing
         rig.hear(.challenge(nonce: 5, node: known.node), from: witness)
         rig.hear(.cloned(nonce: 5, elder: known.address), from: witness)
         #expect(rig.others.isEmpty)
+        #expect(rig.machine.counts.stale == 4)
         #expect(!rig.sent.contains { if case .proof = $0.message { true } else { false } })
         rig.hear(.challenge(nonce: 5, node: Rig.node), from: witness)
         #expect(rig.sent.contains { if case .proof(5, _) = $0.message { true } else { false } })

@@ -22,6 +22,15 @@ import Testing
         #expect(attempts.count > 100)
     }
 
+    @Test func pausesBetweenAttemptsVaryByAFifthEitherWay() {
+        let pauses = (1...200).map { seed in
+            let rig = Rig(seed: UInt64(seed), seeds: [self.seed.address])
+            return rig.now.duration(to: rig.machine.nextJoinAt)
+        }
+        #expect(pauses.allSatisfy { (.milliseconds(800)...(.milliseconds(1200))).contains($0) })
+        #expect(pauses.contains { $0 < .milliseconds(820) } && pauses.contains { $0 > .milliseconds(1180) })
+    }
+
     @Test func aSeedThatAnsweredIsLeftAloneWhileItsMemberIsPresent() throws {
         var rig = Rig(seeds: [PeerAddress("seed.example:8472")!])
         rig.pass(.seconds(5))

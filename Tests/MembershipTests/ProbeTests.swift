@@ -162,6 +162,24 @@ import Testing
         #expect(rig.sent.filter { $0.message.pingSequence != nil }.count == MembershipLimits.relays)
     }
 
+    @Test func aRequestForAnEarlierRunOfTheHelperIsPassedOver() {
+        var rig = Rig(peers)
+        let request = Message.pingRequest(
+            sequence: 1, node: peers[1].node, start: peers[1].start, address: peers[1].address, [])
+        rig.hear(request, from: peers[0], for: StartID(5))
+        #expect(rig.sent.isEmpty)
+        #expect(rig.machine.counts.stale == 1)
+    }
+
+    @Test func aNackFromBeforeAnybodyWasAskedDoesNotCount() {
+        var rig = Rig(peers)
+        let (sequence, _) = rig.nextProbe()
+        rig.hear(.nack(sequence: sequence), from: peers[0])
+        #expect(rig.machine.counts.stale == 1)
+        rig.pass(.seconds(1))
+        #expect(rig.machine.localHealth == 3)
+    }
+
     @Test func anAckComesBackTheWayThePingCame() {
         var rig = Rig(peers)
         for way in [Way.datagram, .frame] {

@@ -128,6 +128,27 @@ import Testing
         #expect(rig.machine.member(peers[2].node)?.state == .alive)
     }
 
+    @Test func whatIsSaidOfAForgottenMemberTellsWhenItWasForgotten() {
+        var rig = Rig(peers)
+        rig.hear(.rumours([peers[2].record(.dead)]), from: peers[0])
+        rig.now = rig.now.advanced(by: .seconds(3600))
+        rig.step(.forget(peers[2].node))
+        let forgotten = rig.changes.last { $0.node == peers[2].node }
+        #expect(forgotten?.state == .forgotten)
+        #expect(forgotten?.since == rig.now)
+    }
+
+    @Test func aWholeStateTellsOfTheForgottenToo() {
+        var rig = Rig(peers)
+        rig.hear(.rumours([peers[2].record(.dead)]), from: peers[0])
+        rig.step(.forget(peers[2].node))
+        rig.forgetSent()
+        rig.hear(.sync(sequence: 7, digest: 0), from: peers[0], by: .frame)
+        let told = rig.messages(.frame).flatMap(\.records)
+        #expect(Set(told.map(\.node)) == Set(peers.map(\.node) + [Rig.node]) && told.count == 5)
+        #expect(told.filter { $0.state == .forgotten }.map(\.node) == [peers[2].node])
+    }
+
     @Test func noMoreMembersAreTakenInThanTheLimit() {
         var rig = Rig(Array(peers.prefix(1)))
         for hundred in 0..<45 {

@@ -64,6 +64,17 @@ import Testing
         #expect(four == three)
     }
 
+    @Test func aDeathIsCountedOnceAndWhoLeftDidNotDie() {
+        var rig = Rig(peers)
+        rig.hear(.rumours([peers[1].record(.dead)]), from: peers[0])
+        #expect(rig.machine.counts.deaths == 1)
+        rig.hear(.rumours([peers[1].record(.dead, 2), peers[2].record(.left)]), from: peers[0])
+        #expect(rig.machine.counts.deaths == 1)
+        rig.hear(.rumours([peers[1].record(.suspect, 3, by: peers[0])]), from: peers[0])
+        rig.hear(.rumours([peers[1].record(.dead, 3)]), from: peers[0])
+        #expect(rig.machine.counts.deaths == 2)
+    }
+
     @Test func aContradictionEndsTheSuspicion() {
         var rig = Rig(peers)
         rig.hear(.rumours([peers[5].record(.suspect, by: peers[0])]), from: peers[0])

@@ -91,6 +91,31 @@ struct ClaimTests {
         #expect(rig.replicator.holders(of: theirs, at: Offset(10)).isEmpty)
     }
 
+    @Test("says that one's own older log is over, though it comes back from peers only")
+    func ownOlderLog() {
+        var rig = Rig(peers: 2)
+        rig.send(.opened(log(of: 0, 2)))
+        rig.send(.claim(of: gateway(1), log(of: 0, 1), claim(0..<10)))
+        #expect(rig.replicator.isClosed(log(of: 0, 1)))
+        #expect(!rig.replicator.isClosed(log(of: 0, 2)))
+        rig.send(.claim(of: gateway(1), log(of: 2, 1), claim(0..<10)))
+        #expect(!rig.replicator.isClosed(log(of: 2, 1)))
+    }
+
+    @Test("is passed over and counted where it is about one log more than can be known, and those known go on")
+    func tooManyLogs() {
+        var rig = Rig(peers: 9)
+        for life in 1...16_384 { rig.send(.claim(of: gateway(1), log(of: 1, life), claim(0..<1, isClosed: true))) }
+        #expect(rig.replicator.counts.ignoredClaims == 0)
+        let more = LogName(node: gateway(2), log: LogID(1))
+        rig.send(.claim(of: gateway(2), more, claim(0..<1)))
+        #expect(rig.replicator.counts.ignoredClaims == 1)
+        #expect(rig.replicator.knownLogs.count == 16_384 && !rig.replicator.knownLogs.contains(more))
+        rig.send(.claim(of: gateway(1), log(of: 1, 1), claim(0..<2, isClosed: true)))
+        #expect(rig.replicator.end(of: log(of: 1, 1)) == Offset(2))
+        #expect(rig.replicator.counts.ignoredClaims == 1)
+    }
+
     @Test("counts no more once the gateway is forgotten")
     func forgotten() {
         var rig = Rig(peers: 2)

@@ -53,6 +53,21 @@ import Testing
         #expect(driver.heard() == [.start(sinkS, old)])
     }
 
+    @Test func theOriginStartsALogThatItLostOnceItHoldsSomethingOfItAgain() {
+        var driver = RosterDriver(cast.origin)
+        driver.members([cast.first])
+        driver.sinks([cast.origin, cast.first])
+        driver.step(.uploads(of: cast.first, cast.key, claim(0, isWorking: false)))
+        driver.run(20)
+        #expect(driver.heard().isEmpty, "its owner knows of no such log yet")
+        for _ in 0..<2 {
+            driver.step(.holds(cast.log, holding(0, 512)))
+            #expect(driver.heard() == [start])
+            driver.step(.holds(cast.log, OffsetRanges()))
+            #expect(driver.heard() == [stop])
+        }
+    }
+
     @Test func theOriginThatReturnsSaysSoAndLetsTheOtherStopFirst() {
         for isHeard in [true, false] {
             var driver = RosterDriver(cast.origin)
@@ -123,6 +138,20 @@ import Testing
         driver.members([cast.second], dead: [cast.origin])
         #expect(driver.heard() == [start])
         #expect(driver.claims.last?.claim.isWorking == true, "the others hear of it at once")
+    }
+
+    @Test func theDeathOfTheUploaderCallsTheNextRankAlone() {
+        var driver = member(cast.second, holds: holding(0, 5120))
+        for turn in 1...10 as ClosedRange<UInt64> {
+            driver.step(.uploads(of: cast.origin, cast.key, claim(0, turn: turn)))
+            driver.run(2)
+        }
+        driver.members([cast.first], dead: [cast.origin])
+        // The first may not know of the death yet: it starts 6 s after the last turn then.
+        driver.run(8.75)
+        #expect(driver.heard().isEmpty)
+        driver.run(0.25)
+        #expect(driver.heard() == [start], "the first, too, is silent for long enough")
     }
 
     @Test func aRepeatedTurnIsNoSignOfLife() {

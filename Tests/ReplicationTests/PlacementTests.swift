@@ -1,7 +1,8 @@
 import Environment
 import Model
-import Replication
 import Testing
+
+@testable import Replication
 
 @Suite("The order of gateways that hold a log")
 struct PlacementTests {
@@ -46,6 +47,26 @@ struct PlacementTests {
         }
         // 150 on average, 50 of them own; the others vary as drawn lots do.
         #expect(nodes.allSatisfy { (110...190).contains(held[$0] ?? 0) })
+    }
+
+    @Test("is the one that all live gateways weigh, whoever goes and comes before")
+    func stepwise() {
+        var rig = Rig(peers: 19)
+        let logs = (1...19).map { log(of: $0) }
+        for (number, log) in logs.enumerated() { rig.send(.claim(of: gateway(number + 1), log, claim(0..<10))) }
+        var random = SeededRandom(seed: 5)
+        var isAway = [Bool](repeating: false, count: 20)
+        for _ in 0..<200 {
+            for _ in 0...Int.random(in: 0...2, using: &random) {
+                isAway[Int.random(in: 1...19, using: &random)].toggle()
+            }
+            let alive = (1...19).filter { !isAway[$0] }.map(gateway)
+            rig.send(.members(alive: alive, known: (1...19).map(gateway)))
+            for log in logs {
+                let expected = Placement.rank(alive + [gateway(0)], of: log).prefix(3)
+                #expect(Set(rig.replicator.logs[log]?.targets ?? []) == Set(expected))
+            }
+        }
     }
 
     @Test("is cut to the first live ones: all of five, three of more, all where fewer live")

@@ -15,6 +15,8 @@ struct RepairTests {
         let stored = rig.answer(request)
         #expect(stored.contains(.store(request.id, theirs, [1, 2, 3], set(0..<500))))
         #expect(stored.claims.isEmpty)
+        let counts = rig.replicator.counts
+        #expect((counts.fetchedChunks, counts.fetchedBytes, counts.fetchedReadings) == (1, 3, 500))
         let claims = rig.send(.held(theirs, offsets(0..<500))).claims
         #expect(claims.map(\.holdings) == [claim(0..<500)])
         #expect(rig.pass(.seconds(60)).requests.isEmpty)

@@ -104,6 +104,52 @@ struct CopySpaceTests {
     }
 
     @Test
+    func `a release of copies is taken back as far as asked, and never extended by that`() throws {
+        let rig = try Rig()
+        try fill(rig, rounds: 2, own: 1, copies: 60)
+        rig.ring.setReleased(peerLog.log, upTo: Offset(100))
+        for (offset, released) in [(UInt64(110), UInt64(100)), (40, 40), (70, 40), (0, 0)] {
+            rig.ring.takeBackRelease(peerLog.log, to: Offset(offset))
+            #expect(rig.ring.copiedLog(peerLog.log)?.released == Offset(released))
+        }
+    }
+
+    @Test
+    func `events tell of what was given up and of nothing else, where a log has holes`() throws {
+        let rig = try Rig()
+        for part in UInt64(0)..<40 {
+            try rig.store(peerLog, part * 30..<part * 30 + 20)
+            rig.commitAll()
+        }
+        try fill(rig, rounds: 300, own: 5, copies: 0)
+        let told = rig.events.flatMap { event -> [UInt64] in
+            guard case .evicted(peerLog.log, let range, pending: true) = event else { return [] }
+            return Array(range.lowerBound.rawValue..<range.upperBound.rawValue)
+        }
+        #expect(rig.ring.statistics.evictedCopies == 800 && told.sorted() == (rig.offered[peerLog] ?? []).sorted())
+    }
+
+    @Test
+    func `copies that went stay gone after a start, though their segment still lies there`() throws {
+        // With this retention so much is free that the start need not make room, which would take them anyway.
+        var options = smallOptions()
+        options.retention = .rejectNew
+        let rig = try Rig(options: options)
+        for _ in 0..<100 where rig.ring.segments.count(where: { $0.held > 0 }) < 2 {
+            try fill(rig, rounds: 1, own: 0, copies: 60)
+        }
+        rig.ring.setReleased(peerLog.log, upTo: Offset(UInt64(rig.offered[peerLog]?.count ?? 0)))
+        for _ in 0..<900 where rig.ring.statistics.evictedCopies == 0 { try fill(rig, rounds: 1, own: 5, copies: 0) }
+        let (lost, held) = (rig.ring.copiedLog(peerLog.log)?.lost, rig.ring.ranges(of: peerLog.log))
+        #expect(lost?.map(\.reason) == [.uploaded] && !held.isEmpty)
+        try rig.cutPower { _ in false }
+        #expect(rig.ring.ranges(of: peerLog.log) == held)
+        #expect(rig.ring.copiedLog(peerLog.log)?.lost == lost)
+        #expect(rig.ring.statistics.evictedCopies == 0)
+        rig.check()
+    }
+
+    @Test
     func `what was lost and came back is lost no more, whatever older records say, through restarts and merges`() throws
     {
         let rig = try Rig(segments: 12)

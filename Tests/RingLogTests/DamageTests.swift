@@ -166,10 +166,61 @@ struct DamageTests {
     }
 
     @Test
+    func `readings whose series nothing defines any more are damage, and the rest of their block is served`() throws {
+        let rig = try Rig()
+        var blocks: [Int] = []
+        // A series is defined in its first block, in the next, and in the footer of the segment.
+        for devices in [["a"], ["b"], ["a", "b"]] {
+            rig.uptime += 1_000_000
+            try rig.append(devices.map { reading($0, .number(1), at: rig.uptime) })
+            while let plan = rig.cut() {
+                if plan.readings > 0 {
+                    blocks.append(try #require(plan.writes.first { $0.bytes.count == plan.blockBytes }).position)
+                }
+                rig.finish(plan, plan.perform(on: rig.disk))
+            }
+        }
+        let log = try #require(rig.ring.currentLog)
+        // Until a start does not read that segment in full.
+        for _ in 0..<100 where rig.ring.statistics.hotSegments < 4 {
+            rig.uptime += 1_000_000
+            try rig.append((0..<100).map { reading("d\($0)", .number(2), at: rig.uptime) })
+            rig.commitAll()
+        }
+        try rig.cutPower { _ in false }
+        let footer = blocks[0] / smallGeometry.segmentBytes * smallGeometry.segmentBytes + smallGeometry.segmentBytes
+        for position in [blocks[0], blocks[1], footer - Geometry.unit] {
+            rig.disk.overwrite([0xFF, 0xEE, 0xFF, 0xEE], at: position + 12)
+        }
+        let result = rig.ring.readPlan(log: log, range: .zero..<Offset(4), limit: 10).perform(on: rig.disk)
+        #expect(result.readings.map(\.reading.series.device.rawValue) == ["b"])
+        #expect(result.damage.map(\.range) == (0..<3).map { Offset($0)..<Offset($0 + 1) })
+        rig.note(rig.ring.noteDamage(result.damage))
+        let lost = rig.ring.gaps(of: log).flatMap { $0.range.lowerBound.rawValue..<$0.range.upperBound.rawValue }
+        #expect(lost == [0, 1, 2])
+    }
+
+    @Test
     func `blocks that a disk cannot read are a fault to retry, not damage`() throws {
         let (rig, log) = try filled()
         rig.disk.makeUnreadable(0..<rig.disk.size)
         let result = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
         #expect(result.failure != nil && result.damage.isEmpty && result.next == .zero)
+    }
+
+    @Test
+    func `what a passing fault hid comes back at a start, and is named`() throws {
+        let (rig, log) = try filled()
+        for position in stride(from: 3 * Geometry.unit + 99, to: rig.disk.size, by: 40 * Geometry.unit) {
+            rig.disk.flip(at: position, mask: 0x10)
+        }
+        let spoiled = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
+        _ = rig.ring.noteDamage(spoiled.damage)
+        let lost = rig.ring.gaps(of: log).map(\.range)
+        #expect(!lost.isEmpty && rig.ring.returned(of: log).isEmpty)
+        rig.commitAll(maintain: false)
+        try rig.restart(on: rig.disk.afterKill())
+        #expect(rig.ring.gaps(of: log).isEmpty)
+        #expect(rig.ring.returned(of: log) == lost)
     }
 }

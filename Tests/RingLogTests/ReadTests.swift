@@ -39,6 +39,28 @@ struct ReadTests {
     }
 
     @Test
+    func `readings of one millisecond come by log and offset, and a limit cuts that order, from either end`() throws {
+        let rig = try Rig()
+        for _ in 0..<3 {
+            for _ in 0..<3 {
+                try rig.append((0..<4).map { reading("d\($0)", .number(1), at: 5_000_000) })
+                rig.commitAll()
+            }
+            try rig.cutPower { _ in false }
+        }
+        func found(newestFirst: Bool, limit: Int) -> [StoredReading] {
+            let plan = rig.ring.queryPlan(from: nil, to: nil, newestFirst: newestFirst, limit: limit)
+            return plan.perform(on: rig.disk) { _ in true }.readings.map(\.stored)
+        }
+        let all = rig.appended.keys.sorted().flatMap { rig.readAll($0) }
+        #expect(all.count == 36 && rig.appended.count == 3)
+        for limit in 1...40 {
+            #expect(found(newestFirst: false, limit: limit) == Array(all.prefix(limit)))
+            #expect(found(newestFirst: true, limit: limit) == Array(all.reversed().prefix(limit)))
+        }
+    }
+
+    @Test
     func `the newest of a long log are found without reading all of it`() throws {
         let (rig, _) = try filled()
         let before = rig.disk.counts.reads

@@ -88,6 +88,33 @@ struct SpaceTests {
     }
 
     @Test
+    func `a commit carries no more merged blocks beside its own than it may`() throws {
+        let rig = try Rig(segments: 16)
+        var merges = 0
+        for round in 0..<100 {
+            rig.uptime += 1_000_000
+            // Texts that nothing shortens: what a segment held takes as much again when it is merged.
+            try rig.append(
+                (0..<100).map {
+                    let text = String(rig.random.next(), radix: 36) + String(rig.random.next(), radix: 36)
+                    return reading("d\($0)", .text("\(round)-" + text), at: rig.uptime)
+                })
+            rig.commitAll()
+            guard let work = rig.ring.maintenance() else { continue }
+            rig.note(rig.ring.finished(work.perform(on: rig.disk)))
+            var merged = 0
+            while let plan = rig.cut() {
+                #expect(plan.blockBytes == 0 && plan.bytes <= rig.options.backgroundBytes)
+                merged += plan.bytes
+                rig.finish(plan, plan.perform(on: rig.disk))
+            }
+            if merged > rig.options.backgroundBytes { merges += 1 }
+        }
+        #expect(merges >= 3)
+        rig.check()
+    }
+
+    @Test
     func `many series with long names never leave a segment without room for its footer`() throws {
         let rig = try Rig(segments: 16)
         for round in 0..<120 {

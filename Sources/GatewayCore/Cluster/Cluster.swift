@@ -29,10 +29,6 @@ package struct Cluster: Sendable {
     /// Those that were alive, and those that were known, when the machines were told last.
     var alive: [NodeID] = []
     var known: [NodeID] = []
-    /// The version of this gateway's gossip that each of ``alive`` has.
-    var acknowledged: [UInt64] = []
-    /// The gossip's count of changes when that was looked at.
-    var acknowledgements: UInt64 = 0
     /// The current log and how much of it the machines know to be durable.
     var told: (log: LogName, end: Offset)?
     /// Up to where sources of that log were answered when it was looked last, should they want several disks.

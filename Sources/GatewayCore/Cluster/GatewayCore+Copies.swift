@@ -15,8 +15,12 @@ extension GatewayCore {
         _ event: ReplicationEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
         guard let sender = cluster?.sender else { return }
-        for directive in cluster?.replicator.step(event, now: now, using: &random) ?? [] {
+        let steps = cluster?.replicator.step(event, now: now, using: &random) ?? []
+        // First, for what is carried out below may step the same machine again, whose word is then the newer one.
+        for case .wake(let moment) in steps { cluster?.wakes.replication = moment }
+        for directive in steps {
             switch directive {
+            case .wake: break
             case .frame(let payload, let node):
                 guard let peer = cluster?.address(of: node) else { break }
                 directives.append(.frame(Envelope.seal(.replication, from: sender, payload), to: peer))
@@ -34,7 +38,6 @@ extension GatewayCore {
                 ring.setReleased(log.log, upTo: ranges.end(of: start))
             case .retain(let log): ring.takeBackRelease(log.log, to: settledStart(of: log))
             case .keepHold(let id, let log, let ranges): keepHold(id, log, ranges, now: now, &directives)
-            case .wake(let moment): cluster?.wakes.replication = moment
             case .alarm(let text): directives.append(.report(Report(.warning, text)))
             }
         }
@@ -138,6 +141,8 @@ extension GatewayCore {
             }
         }
         stepDuty(.holds(log, OffsetRanges(held)), now: now, &directives)
+        // A copy that no sink must have may make room for the next one.
+        if sinks.allSatisfy({ !$0.isRequired }) { release(log.log) }
     }
 
     private mutating func relay(

@@ -173,7 +173,11 @@ extension GatewayCore {
         }
         guard let end = cluster?.told?.end, !isMemoryOnly, ring.durableEnd > end else { return }
         cluster?.told?.end = ring.durableEnd
-        stepReplication(.held(name, end..<ring.durableEnd), now: now, &directives)
+        // Not all in between: what the sinks took while there was no disk never came to one.
+        for range in ring.ranges(of: log) where range.upperBound > end {
+            let news = max(range.lowerBound, end)..<range.upperBound
+            stepReplication(.held(name, news), now: now, &directives)
+        }
         holdingsChanged(name, now: now, &directives)
     }
 

@@ -1,5 +1,6 @@
 import Environment
 import GossipState
+import LogFormat
 import Model
 import Replication
 import RingLog
@@ -8,8 +9,12 @@ import Sinks
 // Who uploads what: the roster decides, the upload machines send.
 extension GatewayCore {
     mutating func stepDuty(_ event: DutyEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        for directive in cluster?.duty.step(event, now: now, using: &random) ?? [] {
+        let steps = cluster?.duty.step(event, now: now, using: &random) ?? []
+        // First, for what is carried out below may step the same machine again, whose word is then the newer one.
+        for case .wake(let moment) in steps { cluster?.wakes.duty = moment }
+        for directive in steps {
             switch directive {
+            case .wake: break
             case .start(let sink, let log): setDuty(sink, log, .paused(log.log, false), now: now, &directives)
             case .stop(let sink, let log): setDuty(sink, log, .paused(log.log, true), now: now, &directives)
             case .allow(let sink, let log, let chunks):
@@ -27,7 +32,6 @@ extension GatewayCore {
                 stepDuty(.published(key, version: version), now: now, &directives)
             case .withdraw(let key):
                 withdraw(StateName(ClusterSpace.uploads, key.bytes), now: now, &directives)
-            case .wake(let moment): cluster?.wakes.duty = moment
             case .alarm(let text): directives.append(.report(Report(.warning, text)))
             }
         }
@@ -100,6 +104,7 @@ extension GatewayCore {
         guard let unsettled = cluster?.unsettled, !unsettled.isEmpty else { return }
         cluster?.unsettled.removeAll(keepingCapacity: true)
         for log in unsettled {
+            if sinks.isEmpty { release(log.log) }
             guard let upTo = cluster?.duty.releasable(log), upTo > .zero else { continue }
             stepReplication(.settled(log, upTo), now: now, &directives)
         }
@@ -109,11 +114,17 @@ extension GatewayCore {
     func settledStart(of log: LogName) -> Offset { cluster?.duty.releasableHere(log) ?? .zero }
 
     /// Readings of the current log below this may be acknowledged once they are durable here: as many disks have them as the source is
-    /// promised, or every sink that must have them.
+    /// promised, or every sink that must have them. What this gateway has no more, given up or taken by the sinks while there was no
+    /// disk, holds up nobody: no peer can ask for it.
     var acknowledgedEnd: Offset {
         guard let cluster, cluster.setup.acks > 1, let log = cluster.told?.log else { return Offset(.max) }
-        let answered = cluster.answered.flatMap { $0.log == log ? $0.end : nil } ?? .zero
-        let copied = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks, from: answered)
-        return max(copied, cluster.duty.releasable(log) ?? .zero)
+        var end = cluster.answered.flatMap { $0.log == log ? $0.end : nil } ?? .zero
+        while true {
+            end = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks, from: end)
+            guard end < ring.durableEnd, let gap = ring.gaps(of: log.log).first(where: { $0.range.contains(end) })
+            else { break }
+            end = gap.range.upperBound
+        }
+        return max(end, cluster.duty.releasable(log) ?? .zero)
     }
 }

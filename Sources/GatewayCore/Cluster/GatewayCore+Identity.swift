@@ -54,8 +54,11 @@ extension GatewayCore {
         guard isRenaming, pending.isEmpty, !isWriting, let log = ring.currentLog else { return }
         // Its last commit may be of this very step.
         extendCurrentLog(now: now, &directives)
+        let end = ring.durableEnd
         guard ring.closeCurrentLog() else { return }
         isRenaming = false
+        // What nobody can date yet waits on, as in any older log.
+        if let last = undated.last { held.append((log, end, last.until)) }
         for index in sinks.indices { stepUpload(index, .closed(log), now: now, &directives) }
         told = nil
         cluster?.told = nil

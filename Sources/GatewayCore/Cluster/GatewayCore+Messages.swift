@@ -67,10 +67,8 @@ extension GatewayCore {
     }
 
     private mutating func tellMembers(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard let members = cluster?.membership.members else { return }
-        let alive = members.filter(\.state.isPresent).map(\.node)
         // Who has left will not come back with what it held.
-        let known = members.filter { $0.state != .left }.map(\.node)
+        guard let alive = cluster?.membership.presentNodes, let known = cluster?.membership.lastingNodes else { return }
         guard alive != cluster?.alive || known != cluster?.known else { return }
         cluster?.alive = alive
         cluster?.known = known
@@ -88,15 +86,17 @@ extension GatewayCore {
         _ news: [GossipDirective], now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
         guard let sender = cluster?.sender else { return }
+        // First, for what is carried out below may step the same machine again, whose word is then the newer one.
+        for case .wake(let moment) in news { cluster?.wakes.gossip = moment }
         for directive in news {
             switch directive {
+            case .wake: break
             case .datagram(let payload, let node):
                 guard let peer = cluster?.address(of: node) else { break }
                 directives.append(.datagram(Envelope.seal(.gossip, from: sender, payload), to: peer))
             case .frame(let payload, let node):
                 guard let peer = cluster?.address(of: node) else { break }
                 directives.append(.frame(Envelope.seal(.gossip, from: sender, payload), to: peer))
-            case .wake(let moment): cluster?.wakes.gossip = moment
             case .changed(let name, let writer):
                 if writer != sender.node { learn(name, from: writer, now: now, &directives) }
             case .forgotten(let node):
@@ -107,15 +107,8 @@ extension GatewayCore {
 
     /// Who knows what this gateway said: receipts that the next in rank has may be followed by more.
     private mutating func learnAcknowledgements(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
-        guard let alive = cluster?.alive, let changes = cluster?.gossip.acknowledgements,
-            changes != cluster?.acknowledgements || cluster?.acknowledged.count != alive.count
-        else { return }
-        cluster?.acknowledgements = changes
-        for (place, node) in alive.enumerated() {
+        for node in cluster?.gossip.takeAcknowledgers() ?? [] {
             guard let version = cluster?.gossip.acknowledged(by: node) else { return }
-            if cluster?.acknowledged.count != alive.count { cluster?.acknowledged = alive.map { _ in 0 } }
-            guard version != cluster?.acknowledged[place] else { continue }
-            cluster?.acknowledged[place] = version
             stepDuty(.acknowledged(node, version: version), now: now, &directives)
         }
     }

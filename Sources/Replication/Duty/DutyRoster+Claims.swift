@@ -8,7 +8,7 @@ import Model
 /// | a receipt | at once, but 250 ms after the claim before at the earliest |
 /// | work goes on | 2 s after the claim before, with the next turn; while the sink asks to wait, once and then at its end |
 /// | work has ended | at once |
-/// | what a peer uploaded is proved | after 5 s |
+/// | what a peer uploaded, or was refused, is proved | after 5 s |
 extension DutyRoster {
     mutating func claim(_ place: Int, at moment: MonotonicInstant) {
         duties[place].claim(at: moment, settings: settings)
@@ -45,8 +45,8 @@ extension DutyRoster {
     private func writtenClaim(_ place: Int, now: MonotonicInstant) -> UploadClaim {
         let duty = duties[place]
         var claim = UploadClaim()
-        claim.watermark = duty.proved.prefixEnd
-        var above = duty.proved
+        claim.watermark = duty.done.prefixEnd
+        var above = duty.done
         above.remove(below: claim.watermark)
         claim.settled = above.bounded(to: UploadClaim.mostSettled)
         claim.receipts = duty.own.entries.map(\.receipt)
@@ -64,7 +64,7 @@ extension DutyRoster {
     private func successor(_ place: Int) -> NodeID? {
         let key = duties[place].key
         var best: NodeID?
-        for (peer, _) in logs[key.log]?.peers ?? [] where alive.contains(peer) && reaches(peer, key.sink) {
+        for (peer, _) in logs[key.log]?.peers ?? [] where isAlive(peer) && reaches(peer, key.sink) {
             if best.map({ isBetter(peer, than: $0, key) }) ?? true { best = peer }
         }
         return best

@@ -9,16 +9,18 @@ import Model
 /// | this gateway | and | then |
 /// |---|---|---|
 /// | is the log's own node | the log is of this process, or it is alive for 10 s | starts; never stops, as its tries alone find out when the sink is back |
+/// | - | holds nothing of it (any more, or not yet again) | stops |
 /// | - | a living peer says that a part of what is pending here was uploaded | waits for the proof, a minute at most |
 /// | - | another works on it | says so first, and starts when that one has stopped, after 5 s at the latest |
 /// | any other | is no candidate | stops |
 /// | works | a better one that lives has spoken of working within 5 s | stops |
 /// | does not work | anyone that lives has spoken of working within 5 s | waits |
 /// | is first of the candidates | work was pending for 1 s | starts |
-/// | is r-th after the first | for 5·r + 1 s nobody that lives has spoken, and work was pending | starts |
+/// | is r-th after the first | for 5·(r + d) + 1 s nobody has spoken, and work was pending | starts |
 ///
-/// Nobody starts while a receipt waits to be proved, nor takes over a peer's log before it is alive for 10 s: it would repeat what it
-/// has not heard of yet. A gateway that the sink asked to wait counts as speaking until then.
+/// d is how many better ones died at work. Nobody starts while a receipt waits to be proved, nor takes over a peer's log
+/// before it is alive for 10 s: it would repeat what it has not heard of yet. A gateway that the sink asked to wait
+/// counts as speaking until then.
 extension DutyRoster {
     mutating func review(_ key: UploadKey, now: MonotonicInstant, _ out: inout [DutyDirective]) {
         guard let place = places[key] else { return }
@@ -42,7 +44,12 @@ extension DutyRoster {
         }
         guard let status = mine[key.sink] else { return stop(place, &out) }
         if key.log.node == node {
-            startOwn(place, now: now, &next, &out)
+            if logs[key.log]?.isHere ?? false {
+                startOwn(place, now: now, &next, &out)
+            } else {
+                duties[place].announcedAt = nil
+                stop(place, &out)
+            }
         } else if !isPending || !status.isReachable {
             stop(place, &out)
         } else {
@@ -93,8 +100,10 @@ extension DutyRoster {
         }
         let rank = rivals.count { $0.isBetter && $0.isCandidate }
         if rank > 0 {
-            let since = rivals.compactMap(\.silentSince).max() ?? pendingSince
-            let silence = settings.rankWait * rank + settings.grace
+            let fallen = fallen(place)
+            let since = (rivals.compactMap(\.silentSince) + fallen.compactMap(\.spokeAt)).max() ?? pendingSince
+            let places = rank + fallen.count { $0.isWorking && isBetter($0.node, than: node, duties[place].key) }
+            let silence = settings.rankWait * places + settings.grace
             at = max(at, max(since, pendingSince).advanced(by: silence))
         }
         if isDoubtful(place) { at = max(at, pendingSince.advanced(by: settings.doubtWait)) }
@@ -122,7 +131,7 @@ extension DutyRoster {
     private func lacksProof(_ place: Int) -> Bool {
         let pending = pending(place)
         return duties[place].peers.contains { peer in
-            peer.wrong.isEmpty && alive.contains(peer.node) && !peer.ranges.intersection(pending).isEmpty
+            peer.wrong.isEmpty && isAlive(peer.node) && !peer.ranges.intersection(pending).isEmpty
         }
     }
 
@@ -141,7 +150,7 @@ extension DutyRoster {
     }
 
     private func isContested(_ place: Int) -> Bool {
-        duties[place].peers.contains { $0.isWorking && alive.contains($0.node) }
+        duties[place].peers.contains { $0.isWorking && isAlive($0.node) }
     }
 
     private mutating func stop(_ place: Int, _ out: inout [DutyDirective]) {
@@ -161,17 +170,24 @@ extension DutyRoster {
         let silentSince: MonotonicInstant?
     }
 
+    /// Peers that spoke of the log and are dead. Not all learn of a death at the same moment: whoever died at work keeps
+    /// its place among the ranks, and its last word counts. Else a worse rank that knows of the death would start
+    /// together with a better one.
+    private func fallen(_ place: Int) -> [PeerUploads] {
+        duties[place].peers.filter { $0.node != node && !isAlive($0.node) }
+    }
+
     /// Living peers that hold something of the log, or speak of it.
     private func rivals(_ place: Int, now: MonotonicInstant) -> [Rival] {
         let duty = duties[place]
         let pending = pending(place)
         let holders = logs[duty.key.log]?.peers ?? []
         var rivals: [Rival] = []
-        for holder in holders where alive.contains(holder.node) {
+        for holder in holders where isAlive(holder.node) {
             let peer = duty.peer(holder.node)
             rivals.append(rival(holder.node, peer, holds: holder.holds, pending, duty.key, now: now))
         }
-        for peer in duty.peers where alive.contains(peer.node) && !holders.contains(where: { $0.node == peer.node }) {
+        for peer in duty.peers where isAlive(peer.node) && !holders.contains(where: { $0.node == peer.node }) {
             rivals.append(rival(peer.node, peer, holds: OffsetRanges(), pending, duty.key, now: now))
         }
         return rivals

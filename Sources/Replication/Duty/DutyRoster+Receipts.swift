@@ -27,18 +27,21 @@ extension DutyRoster {
         // After a restart the turns go on where they were.
         if peer == node { duties[place].turn = max(duties[place].turn, claim.turn) }
         let duty = duties[place]
+        var isNews = false
         duties[place].edit(peer) { uploads in
             if uploads.turn != claim.turn || uploads.isWorking != claim.isWorking { uploads.spokeAt = now }
             uploads.turn = claim.turn
             uploads.isWorking = claim.isWorking
             uploads.quietUntil =
                 claim.waitSeconds > 0 ? now.advanced(by: .seconds(Int64(claim.waitSeconds))) : nil
+            isNews = uploads.ranges != claim.ranges
             uploads.ranges = claim.ranges
             let isHeard = uploads.wrong.count < settings.mostFalse
             uploads.receipts =
                 isHeard
                 ? claim.receipts.filter { !duty.knows($0) && !uploads.wrong.contains($0) } : []
         }
+        if isNews { duties[place].vouches = 0 }
         unproved.enter(key)
         touched.append(key)
     }
@@ -51,8 +54,9 @@ extension DutyRoster {
                 duties[place].prove(range)
                 claim(place, at: now.advanced(by: settings.quietInterval))
             }
-        } else {
+        } else if !duties[place].done.contains(ranges) {
             duties[place].done.formUnion(ranges)
+            claim(place, at: now.advanced(by: settings.quietInterval))
         }
         touched.append(key)
     }
@@ -178,12 +182,8 @@ extension DutyRoster {
             duties[place].peers[index].receipts.removeAll { $0.range == range }
         }
         guard isProved || isRefused else { return }
-        if isProved {
-            duties[place].prove(range)
-            claim(place, at: now.advanced(by: settings.quietInterval))
-        } else {
-            duties[place].refuse(range)
-        }
+        if isProved { duties[place].prove(range) } else { duties[place].refuse(range) }
+        claim(place, at: now.advanced(by: settings.quietInterval))
         if mine[key.sink] != nil { out.append(.settle(key.sink, key.log, range, isRefused: !isProved)) }
     }
 }

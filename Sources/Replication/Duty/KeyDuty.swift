@@ -4,7 +4,7 @@ import Model
 /// What a peer says of one log at one sink.
 struct PeerUploads: Sendable {
     let node: NodeID
-    /// What it says the sink has.
+    /// What it says to need no upload.
     var ranges = OffsetRanges()
     /// Receipts that are neither proved nor found wrong here.
     var receipts: [UploadReceipt] = []
@@ -58,6 +58,8 @@ struct KeyDuty: Sendable {
     var claimDue: MonotonicInstant?
     /// When peers that lag get receipts anew; `nil` where none lags.
     var vouchDue: MonotonicInstant?
+    /// How often they got some since a peer's claim changed.
+    var vouches = 0
     /// The allowance that the owner knows; `nil` before it knows one.
     var toldAllowance: Allowance?
     /// An upload was accepted since the allowance was told: it has used it up.
@@ -76,7 +78,7 @@ struct KeyDuty: Sendable {
 
     func peer(_ node: NodeID) -> PeerUploads? { peers.first { $0.node == node } }
 
-    /// What the peer says the sink has; `nil` where it says nothing of the log.
+    /// What the peer says to need no upload; `nil` where it says nothing of the log.
     func claimed(by node: NodeID) -> OffsetRanges? {
         for index in peers.indices where peers[index].node == node { return peers[index].ranges }
         return nil
@@ -130,6 +132,9 @@ struct LogDuty: Sendable {
     var isNew = false
     /// Could not be read when last tried; forgotten when what is held changes.
     var unreadable: [Range<Offset>] = []
+
+    /// Whether there is anything to upload from. What this process minted may be in its RAM alone.
+    var isHere: Bool { isNew || !holds.isEmpty }
 
     mutating func peer(_ node: NodeID, holds ranges: OffsetRanges) {
         let index = peers.firstIndex { $0.node >= node } ?? peers.endIndex

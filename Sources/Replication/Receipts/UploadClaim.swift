@@ -21,7 +21,7 @@ package struct UploadReceipt: Hashable, Sendable {
 /// Only the receipts authorise anything, and only after their digest matched what the reader of the claim holds itself. The rest tells
 /// whom work waits for.
 package struct UploadClaim: Hashable, Sendable {
-    /// The sink has everything below; accepted from here, or proved by a receipt. Never goes back.
+    /// Nothing below needs an upload from here: the sink has it, refused it, or it is gone. Never goes back.
     package var watermark: Offset = .zero
     /// Further such ranges above the watermark, at most ``mostSettled``; may understate.
     package var settled = OffsetRanges()
@@ -35,7 +35,7 @@ package struct UploadClaim: Hashable, Sendable {
 
     package init() {}
 
-    /// All that the claim says the sink has.
+    /// All that the claim says to need no upload.
     package var ranges: OffsetRanges {
         var ranges = settled
         ranges.insert(.zero..<watermark)

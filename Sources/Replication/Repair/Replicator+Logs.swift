@@ -79,18 +79,21 @@ extension Replicator {
             counts.ignoredClaims += 1
             return
         }
+        let isOwn = log.node == node
         update(log) { state in
             let claim = PeerClaim(node: peer, holdings: holdings, ranges: holdings.ranges)
             let (index, isThere) = state.claimIndex(of: peer)
             if isThere { state.claims[index] = claim } else { state.claims.insert(claim, at: index) }
             // What this process writes ends where it says.
             if state.origin != .open { state.end = max(state.end, holdings.end) }
+            // This gateway's own log that it has from others: of a life that is over.
+            if isOwn, state.origin == .copied { state.isClosed = true }
             if peer == log.node {
                 state.isClosed = state.isClosed || holdings.isClosed
                 state.released = max(state.released, holdings.released)
             }
         }
-        if log.node == node { touchClaim(log) }
+        if isOwn { touchClaim(log) }
     }
 
     /// What others believe of this gateway, from before its start: it is put right where it is not so any more.

@@ -172,6 +172,7 @@ extension RingLog {
         var next = lower
         for entry in indexes[gap.log]?.overlapping(lower, upper) ?? [] {
             _ = indexes[gap.log]?.addGap(log: gap.log, next, max(next, entry.first), .damaged)
+            returned[gap.log, default: OffsetRanges()].insert(max(next, entry.first), min(entry.end, upper))
             next = max(next, entry.end)
         }
         _ = indexes[gap.log]?.addGap(log: gap.log, next, max(next, upper), .damaged)

@@ -55,7 +55,7 @@ extension RingLog {
     /// | any        | -                          | at it or above          | refused   |
     ///
     /// A ring that may drop nothing can never take room back from copies, so that they never get more than their share of it.
-    mutating func hasRoomForCopies() -> Bool {
+    package mutating func hasRoomForCopies() -> Bool {
         switch options.retention {
         case .rejectNew: if isFull { return false }
         case .dropOldest:

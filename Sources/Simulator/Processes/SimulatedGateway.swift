@@ -2,6 +2,7 @@ import Environment
 import GatewayCore
 import LogFormat
 import Model
+import Replication
 import RingLog
 import Sinks
 
@@ -71,12 +72,13 @@ final class SimulatedGateway {
     var oldCore: GatewayCore?
 
     // What the checks keep
-    /// What the ring held of each log at the last look.
-    var holdings: [LogID: [Range<Offset>]] = [:]
+    /// What the ring held of each log at the last look, and what the truth was told of since.
+    var holdings: [LogID: OffsetRanges] = [:]
     /// Something left the ring that was counted as lost.
     var hasEvicted = false
-    /// What it believed of each log at the last look.
+    /// What it believed of each log at the last look, and under which name.
     var beliefs: [LogName: Belief] = [:]
+    var believer: NodeID?
     var lastIncarnation: Incarnation?
     var lastNode: NodeID?
     /// Found at the start on a disk that would not sync; durable with the next sync.

@@ -32,6 +32,9 @@ extension World {
     /// Every few seconds: what one gateway believes of the others.
     func checkBeliefs(_ gateway: SimulatedGateway) {
         guard let cluster = gateway.core?.cluster else { return }
+        // A clone that goes on under a new name knows nothing yet.
+        if gateway.believer != cluster.setup.node { gateway.beliefs = [:] }
+        gateway.believer = cluster.setup.node
         for log in cluster.replicator.knownLogs {
             let belief = SimulatedGateway.Belief(
                 end: cluster.replicator.end(of: log), isClosed: cluster.replicator.isClosed(log))

@@ -1,6 +1,7 @@
 import GatewayCore
 import LogFormat
 import Model
+import Replication
 import RingLog
 import Sinks
 
@@ -58,7 +59,7 @@ extension World {
         }
         for copy in ring.copies { scanCopy(copy, ring, of: gateway, &scan) }
         let held = ring.logIDs + ring.copies.map(\.log)
-        gateway.holdings = Dictionary(uniqueKeysWithValues: held.map { ($0, ring.ranges(of: $0)) })
+        gateway.holdings = Dictionary(uniqueKeysWithValues: held.map { ($0, OffsetRanges(ring.ranges(of: $0))) })
         if ages != ages.sorted(), !gateway.history.isDishonest {
             fail(.nothingGoesBack, gateway, "logs do not come in the order of their age: \(ages)")
         }

@@ -1,6 +1,7 @@
 import Environment
 import GatewayCore
 import LogFormat
+import Membership
 import Model
 import Replication
 import RingLog
@@ -31,30 +32,33 @@ extension World {
     func noteHoldings(_ gateway: SimulatedGateway) {
         guard gateways.count > 1, let ring = gateway.core?.ring else { return }
         for log in ring.logIDs + ring.copies.map(\.log) {
-            let ranges = ring.ranges(of: log)
-            let before = gateway.holdings[log] ?? []
+            let ranges = OffsetRanges(ring.ranges(of: log))
+            let before = gateway.holdings[log] ?? OffsetRanges()
             guard before != ranges, let book = truth.book(log) else { continue }
-            // Copies may be here before their own gateway has told its source: those are looked at again.
-            var areAllKnown = true
-            for range in ranges where !before.contains(range) {
-                // What was here at the last look is noted: most logs grow at their end.
-                let start = before.first { $0.contains(range.lowerBound) }?.upperBound ?? range.lowerBound
-                for offset in start.rawValue..<max(start, range.upperBound).rawValue {
-                    guard offset < UInt64(book.fates.count), book.fates[Int(offset)] != nil else {
-                        areAllKnown = false
-                        continue
-                    }
+            var noted = before.intersection(ranges)
+            for range in ranges.subtracting(before).ranges {
+                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue {
+                    // Copies may be here before their own gateway has told its source: those are looked at again.
+                    guard book.fate(offset) != nil else { continue }
                     book.fates[Int(offset)]?.disks |= gateway.bit
+                    noted.insert(Offset(offset)..<Offset(offset + 1))
                 }
             }
-            if areAllKnown { gateway.holdings[log] = ranges }
-            for range in before where !ranges.contains(where: { $0.clamped(to: range) == range }) {
-                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue
-                where !ranges.contains(where: { $0.contains(Offset(offset)) }) {
+            gateway.holdings[log] = noted
+            for range in before.subtracting(ranges).ranges {
+                for offset in range.lowerBound.rawValue..<range.upperBound.rawValue {
                     leave(book, offset, gateway, ring)
                 }
             }
         }
+    }
+
+    /// How many disks should hold each log, as far as the gateway can know: by default all of five gateways and three of more, and one that
+    /// came back under a new id from a lost disk is one more.
+    func copiesWanted(by gateway: SimulatedGateway) -> Int {
+        guard scenario.replicas == gateways.count, let cluster = gateway.core?.cluster else { return scenario.replicas }
+        let known = cluster.membership.members.count { $0.state != .left } + 1
+        return min(ReplicatorSettings.Copies.automatic.count(of: known), gateways.count)
     }
 
     /// A reading is no longer on a disk: it is uploaded, counted, or surplus.
@@ -64,11 +68,11 @@ extension World {
         if fate.sinks & judges == judges || fate.flags.contains(.poison) { return }
         let gaps = ring.copiedLog(book.log)?.lost ?? ring.gaps(of: book.log)
         if let gap = gaps.first(where: { $0.range.contains(Offset(offset)) }), gap.reason != .uploaded {
-            gateway.hasEvicted = true
+            if gap.reason == .evicted { gateway.hasEvicted = true }
             return
         }
         let others = (fate.disks & ~gateway.bit).nonzeroBitCount
-        if others >= min(scenario.replicas, gateways.count - 1) || gateway.history.isDishonest { return }
+        if others >= min(copiesWanted(by: gateway), gateways.count - 1) || gateway.history.isDishonest { return }
         fail(.noSilentEviction, gateway, "\(book.log)/\(offset) has left the ring, on \(others) other disks")
     }
 }

@@ -2,6 +2,7 @@ import Environment
 import GatewayCore
 import LogFormat
 import Model
+import Replication
 import RingLog
 import Sinks
 
@@ -251,6 +252,9 @@ extension World {
             } else {
                 book.fates[place]?.flags.insert(.durable)
                 book.fates[place]?.disks |= gateway.bit
+                // Should it be lost again before the next look, that look must miss it.
+                let next = reading.offset.advanced(by: 1)
+                gateway.holdings[reading.log, default: OffsetRanges()].insert(reading.offset..<next)
                 count(book, place)
             }
         }

@@ -108,33 +108,47 @@ extension World {
         }
     }
 
+    /// Not all may know yet of one that came back under a new id.
+    private var copiesWanted: Int { gateways.map { copiesWanted(by: $0) }.min() ?? 0 }
+
     private var firstUncopied: Key? {
         // Where no sink is required nothing is pending.
         guard judges != 0 else { return nil }
-        let wanted = min(scenario.replicas, gateways.count)
+        let wanted = copiesWanted
         for book in truth.books {
-            // A ring never takes anything into a log that it wrote itself, should an old image have made that shorter.
-            let writers = gateways.filter { $0.core?.ring.logIDs.contains(book.log) ?? false }
+            var barred: UInt16?
             for (offset, fate) in book.fates.enumerated() {
                 guard let fate, fate.disks != 0, fate.disks.nonzeroBitCount < wanted else { continue }
-                let barred = writers.count { fate.disks & $0.bit == 0 }
-                guard fate.disks.nonzeroBitCount < wanted - barred else { continue }
                 if fate.sinks & judges == judges || fate.flags.contains(.poison) { continue }
+                let unable = barred ?? gateways.filter { isBarred($0, book.log) }.reduce(0) { $0 | $1.bit }
+                barred = unable
+                guard fate.disks.nonzeroBitCount < wanted - (unable & ~fate.disks).nonzeroBitCount else { continue }
                 return Key(book.log, UInt64(offset))
             }
         }
         return nil
     }
 
+    /// Whether the gateway should hold the log and cannot take what it lacks of it.
+    private func isBarred(_ gateway: SimulatedGateway, _ log: LogID) -> Bool {
+        guard let core = gateway.core, let cluster = core.cluster else { return false }
+        // A ring never takes anything into a log that it wrote itself, should an old image have made that shorter.
+        if core.ring.logIDs.contains(log) { return true }
+        guard let name = cluster.replicator.knownLogs.first(where: { $0.log == log }),
+            cluster.replicator.placement(of: name).contains(cluster.node)
+        else { return false }
+        // One that is full of what nobody has uploaded takes no copies too, nor back what it had to let go.
+        var ring = core.ring
+        return gateway.hasEvicted || ring.statistics.evictedPending > 0 || !ring.hasRoomForCopies()
+    }
+
     private func checkCopied() {
         guard failures.isEmpty else { return }
         for gateway in gateways { noteHoldings(gateway) }
-        // A ring that is full of what nobody has uploaded cannot take copies too.
-        let isFull = gateways.contains { $0.core?.ring.statistics.evictedPending ?? 1 > 0 || $0.hasEvicted }
-        guard !isFull, let key = firstUncopied else { return }
+        guard let key = firstUncopied else { return }
         let disks = truth.fate(key).map { String($0.disks, radix: 2) } ?? ""
         for gateway in gateways { say("gateway \(gateway.index): \(replicationText(gateway, key))") }
-        fail(.fullyReplicated, nil, "\(key) is on disks \(disks), wanted are \(scenario.replicas)")
+        fail(.fullyReplicated, nil, "\(key) is on disks \(disks), wanted are \(copiesWanted)")
     }
 
     private func replicationText(_ gateway: SimulatedGateway, _ key: Key) -> String {
@@ -146,6 +160,6 @@ extension World {
         return "holds \(replicator.held(of: log)) of \(replicator.end(of: log)), closed \(replicator.isClosed(log)), "
             + "wants it on \(replicator.placement(of: log).count), lacks \(replicator.underReplicated), "
             + "settled \(String(describing: cluster.duty.settledRanges(log))), ring \(gateway.core?.ring.ranges(of: key.log) ?? []),"
-            + "stats \(gateway.core?.ring.statistics.freeSegments ?? 0) holdings \(gateway.holdings[key.log] ?? [])"
+            + "stats \(gateway.core?.ring.statistics.freeSegments ?? 0) holdings \(gateway.holdings[key.log] ?? OffsetRanges())"
     }
 }

@@ -2,6 +2,7 @@ import Environment
 import GatewayCore
 import LogFormat
 import Model
+import Replication
 import RingLog
 import Sinks
 
@@ -96,6 +97,8 @@ extension World {
     func noteDamage(_ damage: DamagedRange, at gateway: SimulatedGateway) {
         if !gateway.history.isDishonest { fail(.noRottenReading, gateway, "damage without a fault: \(damage)") }
         guard let book = truth.book(damage.log) else { return }
+        // Should it be fetched again before the next look, that look must find it new.
+        gateway.holdings[damage.log]?.remove(damage.range)
         for offset in damage.range.lowerBound.rawValue..<damage.range.upperBound.rawValue
         where offset < UInt64(book.fates.count) {
             book.fates[Int(offset)]?.disks &= ~gateway.bit

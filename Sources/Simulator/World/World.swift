@@ -125,5 +125,10 @@ package final class World {
         for member in cluster.membership.members { say("knows \(member.node) as \(member.state)") }
         say("duty: \(cluster.duty)".replacing("KeyDuty(", with: "\nKeyDuty("))
         for sink in core.sinks { say("machine: \(sink.machine)".replacing("LogUpload(", with: "\nLogUpload(")) }
+        for other in gateways {
+            guard let core = other.core, let cluster = core.cluster else { continue }
+            say("gateway \(other.index) is \(cluster.setup.node), ring: \(core.ring.statistics)")
+            say("replication of \(other.index): \(cluster.replicator)".replacing("LogState(", with: "\nLogState("))
+        }
     }
 }
