@@ -164,7 +164,8 @@ package final class ClusterLink: Sendable {
     private func bindDatagrams(_ group: any EventLoopGroup) async throws -> any Channel {
         try await DatagramBootstrap(group: group)
             .channelOption(.socketOption(.so_reuseaddr), value: 1)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2048))
+            // One buffer is shared out among the datagrams of one read.
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 * 2048))
             .channelOption(.datagramVectorReadMessageCount, value: 16)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

@@ -11,6 +11,7 @@ import MQTTLink
 import Membership
 package import Model
 import Posix
+import Replication
 import RingLog
 import Sinks
 import Supervision

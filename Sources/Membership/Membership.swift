@@ -108,8 +108,13 @@ package struct Membership: Sendable {
     ) -> [MembershipDirective] {
         var isTick = false
         if phase == .new {
-            guard case .started = event else { return [] }
-            start(now, &rng)
+            switch event {
+            case .started: start(now, &rng)
+            case .seeds(let addresses):
+                replaceSeeds(addresses)
+                return []
+            default: return []
+            }
         } else {
             guard phase != .ended else { return [] }
             forgiveLateness(now)

@@ -1,5 +1,7 @@
 import ClusterLink
 import Environment
+import GatewayCore
+import Logging
 import Model
 import Supervision
 import TOMLConfiguration

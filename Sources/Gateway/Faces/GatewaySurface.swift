@@ -29,8 +29,12 @@ struct GatewaySurface: ControlSurface {
         return json.bytes
     }
 
-    /// A gateway alone has no peers.
-    func peers() async throws -> [UInt8] { Array("[]".utf8) }
+    func peers() async throws -> [UInt8] {
+        let core = await parts.gateway.read { $0 }
+        var json = JSONWriter()
+        core.writePeers(to: &json, now: parts.clock.now)
+        return json.bytes
+    }
 
     func health() async throws -> HealthReport {
         let (health, reasons) = await document().verdict
@@ -121,6 +125,7 @@ struct GatewaySurface: ControlSurface {
             gateway: parts.name, node: parts.node, version: Gateway.version,
             uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
             brokers: links.map { StatusDocument.BrokerState($0.name, $0.status) },
+            covey: parts.peerLink.map { CoveyDocument(core: core, address: $0.address, link: $0.counts) },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }
 }

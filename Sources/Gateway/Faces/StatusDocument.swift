@@ -33,6 +33,8 @@ struct StatusDocument: Sendable {
     let commitAge: Duration?
     let tree: TreeNode
     let brokers: [BrokerState]
+    /// `nil` where there is no `[cluster]`.
+    let covey: CoveyDocument?
     /// What was found when the gateway started, and what was set aside.
     let recovery: [String]
     let configuration: LiveConfiguration.State
@@ -105,7 +107,9 @@ struct StatusDocument: Sendable {
                 for broker in brokers { broker.write(to: &json) }
             }
             json.key("peers")
-            json.array { _ in }
+            core.writePeers(to: &json, now: now)
+            json.key("covey")
+            if let covey { covey.write(to: &json) } else { json.null() }
         }
     }
 
