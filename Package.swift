@@ -107,9 +107,12 @@ let package = Package(
         floor(
             "Gateway",
             [
-                "ClusterLink", "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks", "KeyValue",
-                "LocalSinks", "LogFormat", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics", "Replication",
-                "RingLog", "SQLiteStore", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads", logging, metrics,
+                "ClusterLink", "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks",
+                "KeyValue",
+                "LocalSinks", "LogFormat", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics",
+                "Replication",
+                "RingLog", "SQLiteStore", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads",
+                logging, metrics,
             ]),
 
         // Floor 6: programs

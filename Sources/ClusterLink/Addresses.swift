@@ -30,7 +30,9 @@ extension PeerAddress {
     /// Where peers reach a gateway that listens at `host`: there, or where that stands for all addresses, at the machine's first address
     /// that is not its own loop; at the loop where there is no other.
     package static func reachable(host: String, port: Int) -> PeerAddress? {
-        guard host == "0.0.0.0" || host == "::" else { return PeerAddress(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)") }
+        guard host == "0.0.0.0" || host == "::" else {
+            return PeerAddress(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+        }
         return PeerAddress(firstAddress(isIPv6: host == "::", port: port))
             ?? PeerAddress(host == "::" ? "[::1]:\(port)" : "127.0.0.1:\(port)")
     }

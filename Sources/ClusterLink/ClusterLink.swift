@@ -199,7 +199,8 @@ package final class ClusterLink: Sendable {
             try pipeline.addHandler(ByteToMessageHandler(FrameDecoder()))
             try pipeline.addHandler(
                 InboundStream(
-                    own: (self.settings.node, self.settings.start), counters: self.counters, deliver: self.receiver.frame))
+                    own: (self.settings.node, self.settings.start), counters: self.counters,
+                    deliver: self.receiver.frame))
         }
     }
 

@@ -104,7 +104,8 @@ private struct Assembly {
         return Gateway.Parts(
             name: name, live: LiveConfiguration(configuration, since: clock.stamp.wall), node: storage.node,
             clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
-            gateway: gateway, peerLink: peerLink, directory: directory, roster: roster, store: storage.store, tails: tails,
+            gateway: gateway, peerLink: peerLink, directory: directory, roster: roster, store: storage.store,
+            tails: tails,
             log: log,
             instruments: instruments,
             ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,

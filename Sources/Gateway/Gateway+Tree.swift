@@ -121,7 +121,9 @@ extension Gateway {
             seeds: cluster.seeds, own: link.address, gateway: gateway, clock: parts.clock, log: parts.log)
         return [
             ChildSpec("link", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) { _ in
-                try await link.run(gateway) { logger.notice("the covey reaches this gateway at \(link.address), port \($0)") }
+                try await link.run(gateway) {
+                    logger.notice("the covey reaches this gateway at \(link.address), port \($0)")
+                }
             },
             ChildSpec("seeds", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {
                 try await finder.run($0)

@@ -58,7 +58,8 @@ package struct KeyRing: Hashable, Sendable {
 extension KeyRing {
     /// The key of a covey on one machine's loop, where no stranger listens: everybody knows it.
     package static let loopback: KeyRing = {
-        guard let key = GroupKey(hex: String(repeating: "0", count: 2 * GroupKey.byteCount)), let ring = KeyRing([key]) else {
+        guard let key = GroupKey(hex: String(repeating: "0", count: 2 * GroupKey.byteCount)), let ring = KeyRing([key])
+        else {
             preconditionFailure("64 zeros are a key")
         }
         return ring

@@ -28,7 +28,8 @@ package enum KeyFile {
         }
         guard status.st_mode & S_IFMT == S_IFREG else { throw KeyFileError("\(path) is not a file") }
         guard status.st_mode & 0o077 == 0 else {
-            throw KeyFileError("\(path) may be read or written by others than its owner; make it private: chmod 600 \(path)")
+            throw KeyFileError(
+                "\(path) may be read or written by others than its owner; make it private: chmod 600 \(path)")
         }
         var bytes = [UInt8](repeating: 0, count: mostBytes + 1)
         let count = read(descriptor, &bytes, bytes.count)
@@ -53,7 +54,8 @@ package enum KeyFile {
         guard let ring = KeyRing(keys) else {
             throw KeyFileError(
                 keys.isEmpty
-                    ? "\(path) holds no key; make one with: covey key generate" : "\(path) holds more than \(KeyRing.mostKeys) keys")
+                    ? "\(path) holds no key; make one with: covey key generate"
+                    : "\(path) holds more than \(KeyRing.mostKeys) keys")
         }
         return ring
     }

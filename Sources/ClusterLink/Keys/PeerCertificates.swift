@@ -87,7 +87,9 @@ struct PeerCertificates {
 
 extension Date {
     /// A board whose clock is in 1970, or far ahead, still finds its peers.
-    fileprivate static let distant = (past: Date(timeIntervalSince1970: 0), future: Date(timeIntervalSince1970: 253_370_764_800))
+    fileprivate static let distant = (
+        past: Date(timeIntervalSince1970: 0), future: Date(timeIntervalSince1970: 253_370_764_800)
+    )
 }
 
 extension Certificate {

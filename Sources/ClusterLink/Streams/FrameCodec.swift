@@ -68,7 +68,9 @@ struct StreamHello: Hashable {
         guard try reader.byte() == Self.version else { throw .invalid("version of a stream") }
         node = NodeID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
         start = StartID(try reader.fixed(UInt64.self))
-        guard let address = PeerAddress(try reader.text(limit: PeerAddress.mostBytes, "address")) else { throw .invalid("address") }
+        guard let address = PeerAddress(try reader.text(limit: PeerAddress.mostBytes, "address")) else {
+            throw .invalid("address")
+        }
         self.address = address
     }
 }

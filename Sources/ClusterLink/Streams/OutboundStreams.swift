@@ -99,7 +99,8 @@ final class OutboundStreams: Sendable {
     }
 
     private func dial(
-        _ stream: Stream, _ peer: PeerAddress, _ address: SocketAddress, _ group: any EventLoopGroup, _ tls: NIOSSLContext
+        _ stream: Stream, _ peer: PeerAddress, _ address: SocketAddress, _ group: any EventLoopGroup,
+        _ tls: NIOSSLContext
     ) {
         let bootstrap = ClientBootstrap(group: group)
             .connectTimeout(Self.dialPatience)

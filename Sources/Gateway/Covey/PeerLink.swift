@@ -28,7 +28,8 @@ final class PeerLink: Sendable {
 
     func run(_ gateway: GatewayActor, ready: @escaping @Sendable (Int) -> Void) async throws {
         let settings = ClusterLink.Settings(
-            host: configuration.listen.host, port: configuration.listen.port, address: address, node: node, start: start)
+            host: configuration.listen.host, port: configuration.listen.port, address: address, node: node, start: start
+        )
         let made = try ClusterLink(
             settings, keys: try keys(),
             receiver: ClusterLink.Receiver(

@@ -25,7 +25,8 @@ struct SeedFinder: Sendable {
         while true {
             var found: [PeerAddress] = []
             for seed in seeds {
-                let result = await Task(executorPreference: thread) { PeerAddress.resolve(seed.host, port: seed.port) }.value
+                let result = await Task(executorPreference: thread) { PeerAddress.resolve(seed.host, port: seed.port) }
+                    .value
                 switch result {
                 case .success(let addresses): found += addresses.filter { $0 != own && !found.contains($0) }
                 case .failure(let error):
