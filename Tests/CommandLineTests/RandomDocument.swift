@@ -88,6 +88,8 @@ struct RandomDocument {
                 .init(name: "metric", value: .text(document.text())),
                 .init(name: "t", value: document.number()), .init(name: "value", value: value),
                 .init(name: "unit", value: .text(document.text(upTo: 30))),
+                .init(name: "gateway", value: .text(document.text())),
+                .init(name: "node", value: .text(document.text(upTo: 4))),
                 .init(name: "quality", value: .text(Bool.random(using: &document.random) ? "good" : document.text())),
                 .init(name: "history", value: .array(document.list(upTo: 24) { $0.number() })),
             ])

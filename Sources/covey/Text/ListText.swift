@@ -55,19 +55,20 @@ enum ListText {
         return table
     }
 
-    /// The column of qualities is there only where one is not good.
+    /// The column of qualities is there only where one is not good, that of gateways only where there are several.
     static func latest(_ readings: [JSONValue], now: Milliseconds) -> Table {
         let rows = readings.compactMap { json in ReadingRow(json).map { ($0, json["history"]?.elements ?? []) } }
         let isAllGood = rows.allSatisfy { $0.0.quality == "good" }
+        let isOfOne = Set(rows.map(\.0.node)).count <= 1
         var table = Table(
-            [
+            (isOfOne ? [] : [.left("GATEWAY", least: 6)]) + [
                 .left("DEVICE", least: 10), .left("METRIC", least: 10), .left("VALUE", least: 8),
                 .left("TREND", least: 8, mayGo: true), .right("TIME"),
             ] + (isAllGood ? [] : [.left("QUALITY", least: 7)]))
         for (row, history) in rows {
             let quality = Cell(row.quality, row.quality == "good" ? .dim : .warning)
             table.rows.append(
-                [
+                (isOfOne ? [] : [Cell(row.gatewayText)]) + [
                     Cell(row.device), Cell(row.metric), Cell(row.valueText),
                     Cell(trend(row.value, history), keepsEnd: true), Cell(LocalTime.ago(row.time, now: now)),
                 ] + (isAllGood ? [] : [quality]))
