@@ -64,7 +64,9 @@ struct RandomDocument {
                 document.object(
                     [
                         ("name", .text(document.text())), ("state", document.state()),
-                        ("last_error", .text(document.text(upTo: 600))),
+                        ("last_error", .text(document.text(upTo: 600))), ("reason", .text(document.text(upTo: 300))),
+                        ("relayed", .array(document.list { $0.duty() })),
+                        ("relayed_by", .array(document.list { $0.duty() })),
                     ]
                         + ["pending", "back_fill", "fresh_lag_s", "retry_in_s", "refused"].map {
                             ($0, document.number())
@@ -104,6 +106,10 @@ struct RandomDocument {
             ("last_t", number()), ("stored", number()), ("rejected", count()), ("dropped", count()),
             ("last_error", .text(text(upTo: 600))),
         ])
+    }
+
+    private mutating func duty() -> JSONValue {
+        object([("gateway", .text(text())), ("node", .text(text())), ("log", .text(text())), ("pending", number())])
     }
 
     private mutating func broker() -> JSONValue {

@@ -37,9 +37,29 @@ enum ListText {
                     + [
                         Cell(duration(upload["retry_in_s"])), Cell(count: total(upload["refused"]), isLoss: true),
                     ])
-            table.note(upload["last_error"]?.string)
+            duties(upload, &table)
         }
         return table
+    }
+
+    /// Why nothing is sent, and what is uploaded for whom. The reason has the error in it.
+    private static func duties(_ upload: JSONValue, _ table: inout Table) {
+        table.note(upload["reason"]?.string ?? upload["last_error"]?.string)
+        for entry in (upload["relayed"]?.elements ?? []).prefix(dutiesShown) {
+            let text = "for \(name(entry)): \(plain(entry["pending"])) readings of log \(plain(entry["log"]))"
+            table.note(text, .dim)
+        }
+        for entry in (upload["relayed_by"]?.elements ?? []).prefix(dutiesShown) {
+            table.note("by \(name(entry)): log \(plain(entry["log"])) of this gateway", .dim)
+        }
+    }
+
+    /// Logs that are listed below an upload, of each kind.
+    private static let dutiesShown = 4
+
+    private static func name(_ gateway: JSONValue) -> String {
+        let name = plain(gateway["gateway"])
+        return name.isEmpty ? String(plain(gateway["node"]).prefix(8)) : name
     }
 
     static func peers(_ peers: [JSONValue], indent: Int = 0) -> Table {
