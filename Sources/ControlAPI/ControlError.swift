@@ -5,8 +5,11 @@ package struct ControlError: Error, Hashable, Sendable, CustomStringConvertible 
     /// What kind of no; the raw value is the HTTP status.
     package enum Code: Int, Hashable, Sendable {
         case badRequest = 400
+        case forbidden = 403
         case notFound = 404
         case methodNotAllowed = 405
+        /// It is not as the order needs it to be.
+        case conflict = 409
         case bodyTooLarge = 413
         case headTooLarge = 431
         case failed = 500

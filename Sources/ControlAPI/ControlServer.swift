@@ -104,7 +104,10 @@ package struct ControlServer: Sendable {
     }
 
     private func responder(_ gate: CallGate, _ channel: any Channel) -> Responder {
-        Responder(channel: channel, surface: surface, version: version, gate: gate, limits: limits)
+        var isLocal = false
+        if case .unix = endpoint { isLocal = true }
+        return Responder(
+            channel: channel, surface: surface, version: version, gate: gate, limits: limits, takesOrders: isLocal)
     }
 }
 

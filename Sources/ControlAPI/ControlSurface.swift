@@ -24,6 +24,8 @@ package protocol ControlSurface: Sendable {
     func health() async throws -> HealthReport
     /// Prometheus text, version 0.0.4.
     func metrics() async throws -> [UInt8]
+    /// Begins what is ordered; one object that says what comes of it.
+    func perform(_ order: ControlOrder) async throws -> [UInt8]
 }
 
 /// Which stored readings are asked for.

@@ -10,16 +10,19 @@ struct Responder: Sendable {
     let version: String
     let gate: CallGate
     let limits: ControlLimits
+    /// Whether the caller may order anything, and not only look.
+    let takesOrders: Bool
 
     private static let json = "application/json"
 
     /// Whether the connection can take another request. Throws where it broke, or the task was cancelled.
     func answer(_ request: HTTPRequestHead) async throws -> Bool {
         do {
-            guard request.method == .GET || request.method == .HEAD else {
-                throw ControlError(.methodNotAllowed, "\(request.method.rawValue) is not for this; GET is")
+            switch request.method {
+            case .GET, .HEAD: return try await answer(Route(target: request.uri, limits: limits), request)
+            case .POST: return try await obey(ControlOrder(target: request.uri, limits: limits), request)
+            default: throw ControlError(.methodNotAllowed, "\(request.method.rawValue) is not for this; GET is")
             }
-            return try await answer(Route(target: request.uri, limits: limits), request)
         } catch let error as ControlError {
             return try await send(
                 HTTPResponseStatus(statusCode: error.code.rawValue), Self.json, error.json, for: request)
@@ -65,6 +68,15 @@ struct Responder: Sendable {
         }
     }
 
+    private func obey(_ order: ControlOrder, _ request: HTTPRequestHead) async throws -> Bool {
+        guard takesOrders else {
+            throw ControlError(
+                .forbidden, "orders are taken on the Unix socket alone", hint: "covey leave, covey forget")
+        }
+        let surface = surface
+        return try await send(.ok, Self.json, ask { try await surface.perform(order) }, for: request)
+    }
+
     private func ask<Answer: Sendable>(_ body: @escaping @Sendable () async throws -> Answer) async throws -> Answer {
         do {
             return try await gate.ask(on: channel.eventLoop, body)
@@ -82,13 +94,17 @@ struct Responder: Sendable {
     ) async throws -> Bool {
         var head = head(status, type, for: request)
         head.headers.add(name: "content-length", value: String(body.count))
-        if status == .methodNotAllowed { head.headers.add(name: "allow", value: "GET, HEAD") }
+        if status == .methodNotAllowed { head.headers.add(name: "allow", value: allowed(request)) }
         channel.write(HTTPServerResponsePart.head(head), promise: nil)
         if request.method != .HEAD, !body.isEmpty {
             channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
         }
         try await write(.end(nil))
         return request.isKeepAlive
+    }
+
+    private func allowed(_ request: HTTPRequestHead) -> String {
+        ControlOrder.paths.contains { request.uri == $0 || request.uri.hasPrefix($0 + "?") } ? "POST" : "GET, HEAD"
     }
 
     private func stream(_ lines: LineStream, for request: HTTPRequestHead, isLive: Bool) async throws -> Bool {

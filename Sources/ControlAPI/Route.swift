@@ -34,10 +34,30 @@ enum Route: Hashable, Sendable {
                     since: try parameters.integer("since", in: range).map(Milliseconds.init),
                     until: try parameters.integer("until", in: range).map(Milliseconds.init), limit: limit.map(Int.init)
                 ))
+        case _ where ControlOrder.paths.contains(path):
+            throw ControlError(.methodNotAllowed, "GET is not for this; POST is")
         default:
             throw ControlError(
                 .notFound, "nothing is at \(shown(path))",
                 hint: "/v1/status, devices, uploads, peers, latest, query, tail, version; /healthz; /metrics")
+        }
+        try parameters.finish()
+    }
+}
+
+extension ControlOrder {
+    /// Reads the target of a POST.
+    init(target: String, limits: ControlLimits) throws(ControlError) {
+        let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        var parameters = try Parameters(halves.count > 1 ? halves[1] : "", limits: limits)
+        switch String(halves[0]) {
+        case "/v1/leave": self = .leave
+        case "/v1/forget":
+            guard let node = parameters.text("node"), !node.isEmpty else {
+                throw ControlError(.badRequest, "node= names the gateway, or begins its node id")
+            }
+            self = .forget(node)
+        default: throw ControlError(.methodNotAllowed, "POST is not for this; GET is")
         }
         try parameters.finish()
     }
@@ -70,6 +90,11 @@ private struct Parameters {
             throw ControlError(.badRequest, "a glob has 1 to \(limits.globBytes) bytes; this has \(pattern.utf8.count)")
         }
         return patterns.map(Glob.init)
+    }
+
+    mutating func text(_ name: String) -> String? {
+        guard let index = rest.firstIndex(where: { $0.name == name }) else { return nil }
+        return rest.remove(at: index).value
     }
 
     mutating func integer(_ name: String, in range: ClosedRange<Int64>) throws(ControlError) -> Int64? {

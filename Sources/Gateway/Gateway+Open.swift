@@ -77,7 +77,8 @@ private struct Assembly {
         let peerLink = try configuration.cluster.map { cluster throws(GatewayError) in
             try PeerLink(cluster, node: storage.node, start: StartID(UInt64.random(in: .min ... .max)))
         }
-        let outlets = outlets(queues, topics, tails, instruments, peerLink)
+        let departure = Departure()
+        let outlets = outlets(queues, topics, tails, instruments, peerLink, departure)
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets, covey: peerLink.map(covey))
 
         let directory = DeviceDirectory()
@@ -104,7 +105,8 @@ private struct Assembly {
         return Gateway.Parts(
             name: name, live: LiveConfiguration(configuration, since: clock.stamp.wall), node: storage.node,
             clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
-            gateway: gateway, peerLink: peerLink, directory: directory, roster: roster, store: storage.store,
+            gateway: gateway, peerLink: peerLink, departure: departure, directory: directory, roster: roster,
+            store: storage.store,
             tails: tails,
             log: log,
             instruments: instruments,
@@ -150,7 +152,7 @@ private struct Assembly {
 
     private func outlets(
         _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub,
-        _ instruments: Instruments, _ peerLink: PeerLink?
+        _ instruments: Instruments, _ peerLink: PeerLink?, _ departure: Departure
     ) -> GatewayActor.Outlets {
         let log = log
         let owner = LogOwners.Owner(node: storage.node, name: name)
@@ -168,6 +170,7 @@ private struct Assembly {
         if let peerLink {
             outlets.datagram = { peerLink.send(datagram: $0, to: $1) }
             outlets.frame = { peerLink.send(frame: $0, to: $1) }
+            outlets.left = { departure.said() }
         }
         return outlets
     }

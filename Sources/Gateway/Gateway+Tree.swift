@@ -134,7 +134,7 @@ extension Gateway {
     // MARK: Faces
 
     private func apiChildren() -> [ChildSpec] {
-        let surface = GatewaySurface(parts: parts, supervisor: supervisor)
+        let surface = GatewaySurface(parts: parts, supervisor: supervisor, logger: logger)
         let (logger, manager) = (logger, manager)
         let name = parts.name
         var children = [

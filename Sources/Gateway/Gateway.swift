@@ -32,6 +32,7 @@ package final class Gateway: Sendable {
         let gateway: GatewayActor
         /// `nil` where there is no `[cluster]`.
         let peerLink: PeerLink?
+        let departure: Departure
         let directory: DeviceDirectory
         let roster: DeviceRoster
         let store: any KeyValueStore

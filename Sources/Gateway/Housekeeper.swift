@@ -50,7 +50,8 @@ struct Housekeeper: Sendable {
     /// Tells the service manager, where there is one, that and how the gateway runs.
     func watch(_ supervisor: Supervisor) async throws {
         guard manager.isPresent else { return }
-        let line = StatusLine(surface: GatewaySurface(parts: parts, supervisor: supervisor), manager: manager)
+        let line = StatusLine(
+            surface: GatewaySurface(parts: parts, supervisor: supervisor, logger: logger), manager: manager)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await line.keep() }
             group.addTask { try await feed(supervisor) }

@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["status", "devices", "uploads", "peers", "query", "latest", "tail"])
+    @Test(arguments: ["status", "devices", "uploads", "peers", "query", "latest", "tail", "leave"])
     func `without a daemon every verb that asks one exits with 3 and says how to start it`(verb: String) async throws {
         let path = "/tmp/covey-nobody-here.sock"
         let outcome = try await Child.run([verb, "--socket", path])

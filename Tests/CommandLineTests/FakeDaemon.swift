@@ -18,6 +18,8 @@ struct FakeDaemon: ControlSurface {
     var filtersLatest = false
     var historyRefusal: ControlError?
     var tails: TailHub?
+    /// What it answers to orders, one after the other.
+    var orders = Orders([])
     /// Where a query fails after its readings.
     var failure: ControlError?
 
@@ -37,6 +39,7 @@ struct FakeDaemon: ControlSurface {
     }
     func health() async throws -> HealthReport { HealthReport(.ok) }
     func metrics() async throws -> [UInt8] { [] }
+    func perform(_ order: ControlOrder) async throws -> [UInt8] { try await orders.next(order) }
 
     func query(_ request: QueryRequest) async throws -> LineStream {
         let failure = failure
@@ -61,6 +64,20 @@ struct FakeDaemon: ControlSurface {
         }
 
         func next() -> [UInt8]? { chunks.popLast() }
+    }
+}
+
+/// Answers to orders, and what was ordered.
+actor Orders {
+    private var answers: [String]
+    private(set) var taken: [ControlOrder] = []
+
+    init(_ answers: [String]) { self.answers = answers }
+
+    func next(_ order: ControlOrder) throws -> [UInt8] {
+        taken.append(order)
+        guard !answers.isEmpty else { throw ControlError(.conflict, "it cannot be done") }
+        return Array(answers.removeFirst().utf8)
     }
 }
 

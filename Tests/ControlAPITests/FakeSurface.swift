@@ -37,6 +37,10 @@ final class FakeSurface: ControlSurface {
     func query(_ request: QueryRequest) async throws -> LineStream { try await onQuery(request) }
     func tail(_ globs: [Glob]) async throws -> LineStream { try await onTail(globs) }
     func health() async throws -> HealthReport { report }
+    func perform(_ order: ControlOrder) async throws -> [UInt8] {
+        if case .forget("alive") = order { throw ControlError(.conflict, "it is alive") }
+        return Array(#"{"did":"\#(order)"}"#.utf8)
+    }
     func metrics() async throws -> [UInt8] { Array("covey_received_total 7\n".utf8) }
 }
 

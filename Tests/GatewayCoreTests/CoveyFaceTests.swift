@@ -89,4 +89,23 @@ import Testing
         let note = try #require(covey.core(1).partialNote)
         #expect(note.hasSuffix("they are held by gateway 0"))
     }
+
+    @Test("What would go with a gateway is what enough others neither hold nor have seen uploaded")
+    func heldHereAlone() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        covey.feed(0, 20)
+        covey.run(seconds: 0.1)
+        #expect(covey.core(0).heldHereAlone == 20)
+        covey.run(seconds: 5)
+        #expect(covey.core(0).heldHereAlone == 0)
+        covey.kill(1)
+        covey.kill(2)
+        covey.run(seconds: 60)
+        #expect(covey.core(0).heldHereAlone == 20)
+        covey.reachesSink = [0]
+        covey.run(seconds: 60)
+        #expect(covey.core(0).heldHereAlone == 0)
+    }
 }

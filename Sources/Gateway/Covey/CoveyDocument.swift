@@ -14,6 +14,7 @@ struct CoveyDocument: Sendable {
     let link: LinkCounts?
     /// Why the link failed last; `nil` where it never did.
     let linkFailure: String?
+    let departure: Departure.State
 
     func write(to json: inout JSONWriter) {
         guard let cluster = core.cluster else { return json.null() }
@@ -21,6 +22,8 @@ struct CoveyDocument: Sendable {
             json.member("address", address.text)
             json.key("linked")
             json.flag(link != nil)
+            json.key("departure")
+            json.string(departure.rawValue)
             json.key("link_error")
             if link == nil, let linkFailure { json.string(linkFailure) } else { json.null() }
             // The other gateways, by how this one sees them.
@@ -63,6 +66,12 @@ struct CoveyDocument: Sendable {
     func reasons(now: MonotonicInstant) -> [String] {
         guard let cluster = core.cluster else { return [] }
         var reasons: [String] = []
+        switch departure {
+        case .staying: break
+        case .emptying, .leaving:
+            reasons.append("it leaves its covey: \(core.heldHereAlone) readings are still here alone")
+        case .left: return ["it has left its covey and is idle: stop and disable it, or restart it to join again"]
+        }
         if link == nil {
             reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
         }
@@ -73,7 +82,7 @@ struct CoveyDocument: Sendable {
             reasons.append(
                 member.state == .suspect
                     ? "gateway \(name) does not answer for \(time)"
-                    : "gateway \(name) is dead for \(time)")
+                    : "gateway \(name) is dead for \(time): covey forget \(name), where it does not come back")
         }
         if missing.count > Self.reasonsForMembers {
             reasons.append("\(missing.count - Self.reasonsForMembers) more gateways are suspect or dead: covey peers")

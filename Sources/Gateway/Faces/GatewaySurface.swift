@@ -3,6 +3,7 @@ import Devices
 import Environment
 import GatewayCore
 import LogFormat
+import Logging
 import MQTTLink
 import Model
 import Posix
@@ -14,6 +15,7 @@ import SupervisionCore
 struct GatewaySurface: ControlSurface {
     let parts: Gateway.Parts
     let supervisor: Supervisor
+    let logger: Logger
 
     func status() async throws -> [UInt8] {
         let document = await document()
@@ -131,7 +133,7 @@ struct GatewaySurface: ControlSurface {
             covey: parts.peerLink.map { link in
                 CoveyDocument(
                     core: core, address: link.address, link: link.counts,
-                    linkFailure: tree["covey"]?["link"]?.lastFailure)
+                    linkFailure: tree["covey"]?["link"]?.lastFailure, departure: parts.departure.state)
             },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }

@@ -59,6 +59,12 @@ extension GatewayCore {
         copiedLatest.noteCopy(stored, of: owner, clock: ring.clock)
     }
 
+    /// Readings on this disk that the covey would miss without it: no required sink that lacks them could get them from enough others.
+    package var heldHereAlone: UInt64 {
+        guard let cluster else { return 0 }
+        return cluster.replicator.heldHereAlone { cluster.duty.settledRanges($0) ?? OffsetRanges() }
+    }
+
     /// What a person should know of an answer that is made from this disk alone: nothing where all that the covey has is here, or is on
     /// its way here.
     package var partialNote: String? {

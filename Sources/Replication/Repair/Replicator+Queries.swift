@@ -84,6 +84,24 @@ extension Replicator {
         return result
     }
 
+    /// What is here and neither settled nor held by as many other live gateways as should hold it without this one, by one
+    /// at the least.
+    ///
+    /// - Parameter settled: What of a log needs no copy besides what is known to.
+    package func heldHereAlone(besides settled: (LogName) -> OffsetRanges) -> UInt64 {
+        let needed = max(min(wantedCopies, alive.count) - 1, 1)
+        var readings: UInt64 = 0
+        for log in names {
+            guard let state = logs[log] else { continue }
+            var here = state.mine.subtracting(settled(log))
+            here.remove(below: state.floor)
+            if here.isEmpty { continue }
+            let others = state.claims.filter { isAlive($0.node) }.map(\.ranges)
+            for piece in coverage(of: here, by: others) where piece.holders < needed { readings += piece.range.length }
+        }
+        return readings
+    }
+
     /// What others say that they hold and this gateway has neither here nor on its way here: how many readings, and
     /// who has them, ascending. They may be dead.
     package var heldElsewhere: (readings: UInt64, holders: [NodeID]) {

@@ -35,6 +35,18 @@ struct DaemonClient {
         return body
     }
 
+    /// Orders something; the answer must be JSON.
+    func order(_ target: String) throws -> JSONValue {
+        var answer = try open(target, method: "POST")
+        var body: [UInt8] = []
+        while let bytes = try answer.next() {
+            body.append(contentsOf: bytes)
+            guard body.count <= Self.documentBytes else { throw broken("its answer does not end") }
+        }
+        guard let value = JSONValue(body) else { throw broken("its answer is not JSON") }
+        return value
+    }
+
     /// A document that must be JSON.
     func document(_ target: String) throws -> JSONValue {
         guard let value = JSONValue(try get(target)) else { throw broken("its answer is not JSON") }
@@ -63,9 +75,9 @@ struct DaemonClient {
         }
     }
 
-    private func open(_ target: String) throws -> HTTPAnswer {
+    private func open(_ target: String, method: String = "GET") throws -> HTTPAnswer {
         let connection = try connect()
-        try connection.send("GET \(target) HTTP/1.1\r\nHost: covey\r\nConnection: close\r\n\r\n")
+        try connection.send("\(method) \(target) HTTP/1.1\r\nHost: covey\r\nConnection: close\r\n\r\n")
         var answer = HTTPAnswer(connection)
         let status = try answer.readHead()
         if status == 200 { return answer }
