@@ -1,7 +1,7 @@
 import Glibc
 import TestKit
 
-/// One GET of a gateway, over its socket or over TCP, by a plain blocking connection on a thread of its own.
+/// One GET, or a POST without a body, of a gateway, over its socket or over TCP, by a plain blocking connection on a thread of its own.
 enum HTTPGet {
     struct Answer: Sendable {
         let status: Int
@@ -9,13 +9,13 @@ enum HTTPGet {
         let body: [UInt8]
     }
 
-    static func get(_ target: String, socket path: String) async throws -> Answer {
+    static func get(_ target: String, socket path: String, method: String = "GET") async throws -> Answer {
         try await onThread {
             let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
             var address = sockaddr_un()
             address.sun_family = sa_family_t(AF_UNIX)
             withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-            return try exchange(descriptor, &address, target)
+            return try exchange(descriptor, &address, target, method: method)
         }
     }
 
@@ -31,7 +31,7 @@ enum HTTPGet {
     }
 
     private static func exchange(
-        _ descriptor: CInt, _ address: inout some BitwiseCopyable, _ target: String
+        _ descriptor: CInt, _ address: inout some BitwiseCopyable, _ target: String, method: String = "GET"
     ) throws -> Answer {
         defer { close(descriptor) }
         let size = socklen_t(MemoryLayout.size(ofValue: address))
@@ -41,7 +41,7 @@ enum HTTPGet {
         guard connected == 0 else { throw ChildFailure(description: "connect: errno \(errno)") }
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        let request = Array("GET \(target) HTTP/1.1\r\nhost: covey\r\nconnection: close\r\n\r\n".utf8)
+        let request = Array("\(method) \(target) HTTP/1.1\r\nhost: covey\r\nconnection: close\r\n\r\n".utf8)
         guard send(descriptor, request, request.count, CInt(MSG_NOSIGNAL)) == request.count else {
             throw ChildFailure(description: "send: errno \(errno)")
         }

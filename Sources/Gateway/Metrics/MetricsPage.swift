@@ -32,6 +32,7 @@ struct MetricsPage: Sendable {
         writeRing(&text)
         writeTree(&text)
         writeBrokers(&text)
+        status.covey?.write(&text)
         writeProcess(&text)
         for queue in queues {
             text.gauge("covey_queue_waiting", "Elements in a queue.", queue.waiting, [("queue", queue.name)])
