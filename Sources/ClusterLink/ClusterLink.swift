@@ -96,6 +96,11 @@ package final class ClusterLink: Sendable {
         cipher.install(keys)
     }
 
+    /// Peers reach this gateway elsewhere from now on.
+    package func move(to address: PeerAddress) {
+        outbound.greet(StreamHello(node: settings.node, start: settings.start, address: address))
+    }
+
     package var counts: LinkCounts { counters.all }
     package var keys: KeyRing { cipher.keys }
 
