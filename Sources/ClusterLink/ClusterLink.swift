@@ -96,6 +96,7 @@ package final class ClusterLink: Sendable {
     }
 
     package var counts: LinkCounts { counters.all }
+    package var keys: KeyRing { cipher.keys }
 
     // MARK: Sending
 

@@ -76,6 +76,8 @@ package final class DatagramCipher: Sendable {
         }
     }
 
+    var keys: KeyRing { state.withLock { $0.ring } }
+
     private static func key(_ group: GroupKey, _ sender: Sender) -> SymmetricKey {
         group.derived(for: "covey datagram 1", context: sender.context)
     }

@@ -48,9 +48,13 @@ final class PeerLink: Sendable {
     }
 
     /// Reads the key file again. Throws where it cannot be used; the keys stay as they are then.
-    func renewKeys() throws {
+    ///
+    /// - Returns: How many keys there are now; `nil` where they are the same as before, or no link runs.
+    func renewKeys() throws -> Int? {
         let keys = try keys()
-        try link.withLock(\.self)?.install(keys)
+        guard let link = link.withLock(\.self), link.keys != keys else { return nil }
+        try link.install(keys)
+        return keys.keys.count
     }
 
     /// - Returns: Whether there is a link to send it on.
