@@ -30,13 +30,13 @@ final class OutboundStreams: Sendable {
         let state = Mutex(State())
     }
 
-    private let hello: [UInt8]
+    private let hello: Mutex<[UInt8]>
     private let counters: LinkCounters
     private let unreachable: @Sendable (PeerAddress) -> Void
     private let streams = Mutex<[PeerAddress: Stream]>([:])
 
     init(hello: StreamHello, counters: LinkCounters, unreachable: @escaping @Sendable (PeerAddress) -> Void) {
-        self.hello = hello.bytes
+        self.hello = Mutex(hello.bytes)
         self.counters = counters
         self.unreachable = unreachable
     }
@@ -131,7 +131,7 @@ final class OutboundStreams: Sendable {
             return (state.queue, state.isOver)
         }
         if isOver { return channel.close(promise: nil) }
-        channel.writeAndFlush(FrameDecoder.encode(hello, channel.allocator), promise: nil)
+        channel.writeAndFlush(FrameDecoder.encode(hello.withLock(\.self), channel.allocator), promise: nil)
         for frame in queue { write(frame, stream, channel) }
     }
 
@@ -148,6 +148,12 @@ final class OutboundStreams: Sendable {
         streams.withLock { if $0[peer] === stream { $0[peer] = nil } }
         channel?.close(promise: nil)
         if isLost { unreachable(peer) }
+    }
+
+    /// Greets so from now on; streams that stand are let go.
+    func greet(_ hello: StreamHello) {
+        self.hello.withLock { $0 = hello.bytes }
+        endAll()
     }
 
     /// Lets go of what nobody used for a while.
