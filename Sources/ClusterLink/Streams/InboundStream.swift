@@ -105,7 +105,9 @@ final class InboundStream: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        counters.refuse(Self.name(error))
+        // So do connections of peers end that are killed: that is no fault of theirs.
+        let isFarewell = peer != nil && (error as? NIOSSLError) == .uncleanShutdown
+        if !isFarewell { counters.refuse(Self.name(error)) }
         context.close(promise: nil)
     }
 
