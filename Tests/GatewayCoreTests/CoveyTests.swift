@@ -1,4 +1,5 @@
 import Environment
+import Membership
 import Model
 import Replication
 import RingLog
