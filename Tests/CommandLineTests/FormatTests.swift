@@ -90,8 +90,8 @@ import Testing
                 """)
         #expect(
             try await ask(FakeDaemon(peersText: Samples.peers), ["peers"]).output == """
-                PEER          STATE    ADDRESS        NODE
-                greenhouse-b  suspect  10.0.0.2:8472  00112233445566778899aabbccddeeff
+                PEER          STATE    SINCE   HELD  PENDING  ADDRESS        NODE
+                greenhouse-b  suspect   12 s  12034        7  10.0.0.2:8472  001122334455667788…
 
                 """)
     }

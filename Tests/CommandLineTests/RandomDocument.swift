@@ -51,7 +51,7 @@ struct RandomDocument {
             ("gateway", .text(text(upTo: 60))), ("node", .text(text())), ("version", .text(text(upTo: 30))),
             ("health", .text(["ok", "degraded", "failed", text()].randomElement(using: &random)!)),
             ("reasons", .array(list { .text($0.text(upTo: 400)) })), ("uptime_s", number()), ("ledger", ledger),
-            ("ring", ring()), ("uploads", uploads()), ("tree", tree(depth: 3)), ("peers", peers()),
+            ("ring", ring()), ("uploads", uploads()), ("tree", tree(depth: 3)), ("peers", peers()), ("covey", covey()),
             ("brokers", .array(list { $0.broker() })),
         ])
     }
@@ -77,7 +77,9 @@ struct RandomDocument {
     mutating func peers() -> JSONValue {
         .array(
             list { document in
-                document.object(["name", "state", "address", "node"].map { ($0, .text(document.text())) })
+                document.object(
+                    ["name", "state", "address", "node"].map { ($0, .text(document.text())) }
+                        + ["since_s", "held", "pending"].map { ($0, document.number()) })
             })
     }
 
@@ -110,6 +112,15 @@ struct RandomDocument {
 
     private mutating func duty() -> JSONValue {
         object([("gateway", .text(text())), ("node", .text(text())), ("log", .text(text())), ("pending", number())])
+    }
+
+    private mutating func covey() -> JSONValue {
+        object([
+            ("linked", .flag(Bool.random(using: &random))), ("link_error", .text(text(upTo: 300))),
+            ("members", object(["alive", "suspect", "dead", "left"].map { ($0, number()) })),
+            ("under_replicated", object([("logs", number()), ("readings", number())])),
+            ("lacking_gateways", number()),
+        ])
     }
 
     private mutating func broker() -> JSONValue {

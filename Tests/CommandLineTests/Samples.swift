@@ -47,5 +47,5 @@ enum Samples {
     static let uploads =
         #"[{"name":"cloud","state":"ok","pending":0,"back_fill":0,"last_error":null},{"name":"archive"}]"#
     static let peers =
-        #"[{"name":"greenhouse-b","node":"00112233445566778899aabbccddeeff","address":"10.0.0.2:8472","state":"suspect"}]"#
+        #"[{"name":"greenhouse-b","node":"00112233445566778899aabbccddeeff","address":"10.0.0.2:8472","state":"suspect","since_s":12,"held":12034,"pending":7}]"#
 }

@@ -49,6 +49,21 @@ struct OverviewTests {
         #expect(rig.replicator.liveCopies(of: mine, offsets(0..<10)) == 1)
     }
 
+    @Test("counts what lacks a disk because a gateway is dead, and not where it is forgotten")
+    func lackingGateways() {
+        var rig = Rig(peers: 2)
+        rig.send(.opened(mine))
+        rig.send(.held(mine, offsets(0..<100)))
+        for peer in 1...2 { rig.send(.claim(of: gateway(peer), mine, claim(0..<100))) }
+        #expect(rig.replicator.wantedCopies == 3)
+        #expect(rig.replicator.lackingGateways == UnderReplication())
+        rig.send(.members(alive: [gateway(1)], known: [gateway(1), gateway(2)]))
+        #expect(rig.replicator.lackingGateways == UnderReplication(logs: 1, readings: 100))
+        #expect(rig.replicator.underReplicated == UnderReplication())
+        rig.send(.members(alive: [gateway(1)], known: [gateway(1)]))
+        #expect(rig.replicator.lackingGateways == UnderReplication())
+    }
+
     @Test("knows what others hold that is neither here nor on its way, and who, the dead among them")
     func heldElsewhere() {
         var rig = Rig(peers: 2)

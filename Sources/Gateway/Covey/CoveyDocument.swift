@@ -1,6 +1,8 @@
 import ClusterLink
 import ControlAPI
+import Environment
 import GatewayCore
+import Membership
 import Model
 import Replication
 
@@ -10,6 +12,8 @@ struct CoveyDocument: Sendable {
     let address: PeerAddress
     /// `nil` while the link does not run.
     let link: LinkCounts?
+    /// Why the link failed last; `nil` where it never did.
+    let linkFailure: String?
 
     func write(to json: inout JSONWriter) {
         guard let cluster = core.cluster else { return json.null() }
@@ -17,12 +21,23 @@ struct CoveyDocument: Sendable {
             json.member("address", address.text)
             json.key("linked")
             json.flag(link != nil)
+            json.key("link_error")
+            if link == nil, let linkFailure { json.string(linkFailure) } else { json.null() }
+            // The other gateways, by how this one sees them.
+            json.key("members")
+            json.object { json in
+                for (state, count) in members { json.member(state.word, count) }
+            }
+            json.key("copies_wanted")
+            json.integer(cluster.replicator.wantedCopies)
             json.key("under_replicated")
             let lacking = cluster.replicator.underReplicated
             json.object { json in
                 json.member("logs", lacking.logs)
                 json.member("readings", lacking.readings)
             }
+            // Held by fewer than wanted because fewer are alive: nothing can be done about it but to bring one back, or to forget it.
+            json.member("lacking_gateways", cluster.replicator.lackingGateways.readings)
             json.key("link")
             if let link { write(link, to: &json) } else { json.null() }
             // Messages that were genuine and could not be used, by reason.
@@ -31,6 +46,45 @@ struct CoveyDocument: Sendable {
                 for entry in cluster.ignored.entries { json.member(entry.reason, entry.count) }
             }
         }
+    }
+
+    /// How many other gateways are in each state.
+    var members: [(state: MemberState, count: Int)] {
+        let members = core.cluster?.membership.members ?? []
+        return [MemberState.alive, .suspect, .dead, .left].map { state in
+            (state, members.count { $0.state == state })
+        }
+    }
+
+    /// Members that a reason names; the rest is counted.
+    private static let reasonsForMembers = 3
+
+    /// What is wrong with the covey, a sentence each; nothing where all is well.
+    func reasons(now: MonotonicInstant) -> [String] {
+        guard let cluster = core.cluster else { return [] }
+        var reasons: [String] = []
+        if link == nil {
+            reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
+        }
+        let missing = cluster.membership.members.filter { $0.state == .suspect || $0.state == .dead }
+        for member in missing.prefix(Self.reasonsForMembers) {
+            let name = member.identity.name.isEmpty ? "\(member.node)" : member.identity.name
+            let time = Duration.seconds(max(member.since.duration(to: now).components.seconds, 0)).text
+            reasons.append(
+                member.state == .suspect
+                    ? "gateway \(name) does not answer for \(time)"
+                    : "gateway \(name) is dead for \(time)")
+        }
+        if missing.count > Self.reasonsForMembers {
+            reasons.append("\(missing.count - Self.reasonsForMembers) more gateways are suspect or dead: covey peers")
+        }
+        let lacking = cluster.replicator.lackingGateways.readings
+        if lacking > 0 {
+            reasons.append(
+                "\(lacking) readings are on fewer than \(cluster.replicator.wantedCopies) disks, as only "
+                    + "\(cluster.membership.presentMembers) gateways are alive")
+        }
+        return reasons
     }
 
     private func write(_ counts: LinkCounts, to json: inout JSONWriter) {

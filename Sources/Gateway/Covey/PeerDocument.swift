@@ -37,7 +37,8 @@ extension GatewayCore {
 }
 
 extension MemberState {
-    fileprivate var word: String {
+    /// As faces call it.
+    var word: String {
         switch self {
         case .alive: "alive"
         case .suspect: "suspect"

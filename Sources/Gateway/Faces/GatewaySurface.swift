@@ -128,7 +128,11 @@ struct GatewaySurface: ControlSurface {
             gateway: parts.name, node: parts.node, version: Gateway.version,
             uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
             brokers: links.map { StatusDocument.BrokerState($0.name, $0.status) },
-            covey: parts.peerLink.map { CoveyDocument(core: core, address: $0.address, link: $0.counts) },
+            covey: parts.peerLink.map { link in
+                CoveyDocument(
+                    core: core, address: link.address, link: link.counts,
+                    linkFailure: tree["covey"]?["link"]?.lastFailure)
+            },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }
 }

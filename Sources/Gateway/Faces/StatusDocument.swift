@@ -67,6 +67,7 @@ struct StatusDocument: Sendable {
                 reasons.append("sink \(sink.name) takes nothing" + (snapshot.lastError.map { ": \($0)" } ?? ""))
             }
         }
+        reasons += covey?.reasons(now: now) ?? []
         reasons.append(contentsOf: Self.quarantined(tree))
         if let first = configuration.faults.first {
             let more = configuration.faults.count > 1 ? " (and \(configuration.faults.count - 1) more faults)" : ""

@@ -58,9 +58,18 @@ extension Replicator {
     }
 
     /// What is neither settled nor held by as many live gateways as should hold it.
-    package var underReplicated: UnderReplication {
+    package var underReplicated: UnderReplication { heldByFewer(than: copies) }
+
+    /// How many gateways would hold each log were all alive that are known.
+    package var wantedCopies: Int { settings.copies.count(of: known.count) }
+
+    /// What is not settled and held by fewer live gateways than ``wantedCopies``, as fewer are alive.
+    package var lackingGateways: UnderReplication {
+        wantedCopies > alive.count ? heldByFewer(than: wantedCopies) : UnderReplication()
+    }
+
+    private func heldByFewer(than copies: Int) -> UnderReplication {
         var result = UnderReplication()
-        let copies = copies
         for log in names {
             guard let state = logs[log] else { continue }
             let sets = liveHoldings(of: log).map(\.ranges)

@@ -64,11 +64,15 @@ enum ListText {
 
     static func peers(_ peers: [JSONValue], indent: Int = 0) -> Table {
         var table = Table(
-            [.left("PEER", least: 8), .left("STATE"), .left("ADDRESS", least: 8), .left("NODE", least: 8)],
+            [
+                .left("PEER", least: 8), .left("STATE"), .right("SINCE"), .right("HELD"), .right("PENDING"),
+                .left("ADDRESS", least: 12), .left("NODE", least: 8),
+            ],
             indent: indent)
         for peer in peers {
             table.rows.append([
-                Cell(plain(peer["name"])), Cell(state: plain(peer["state"])), Cell(plain(peer["address"])),
+                Cell(plain(peer["name"])), Cell(state: plain(peer["state"])), Cell(duration(peer["since_s"])),
+                Cell(count: peer["held"]?.integer), Cell(count: peer["pending"]?.integer), Cell(plain(peer["address"])),
                 Cell(plain(peer["node"])),
             ])
         }

@@ -69,10 +69,36 @@ extension StatusText {
             }
             add(table)
         }
+        covey()
+    }
+
+    private mutating func covey() {
         let peers = status["peers"]?.elements ?? []
-        guard !peers.isEmpty else { return }
-        section("Peers")
-        add(ListText.peers(peers, indent: 2))
+        let covey = status["covey"]
+        guard !peers.isEmpty || covey?.members.isEmpty == false else { return }
+        section("Covey")
+        if let covey, !covey.members.isEmpty { paragraph(summary(of: covey)) }
+        if !peers.isEmpty { add(ListText.peers(peers, indent: 2)) }
+    }
+
+    /// How many are there, whether every reading has its copies, and whether there is a link at all.
+    private func summary(of covey: JSONValue) -> String {
+        let members = covey["members"]
+        let known = ["alive", "suspect", "dead"].reduce(1) { $0 &+ (total(members?[$1]) ?? 0) }
+        let alive = 1 &+ (total(members?["alive"]) ?? 0)
+        var parts = members == nil ? [] : ["\(alive) of \(known) gateways alive, this one among them"]
+        if let readings = total(covey["under_replicated"]?["readings"]) {
+            parts.append(
+                readings == 0
+                    ? "every reading has its copies" : "\(readings) readings wait for their copies")
+        }
+        if let lacking = total(covey["lacking_gateways"]), lacking > 0 {
+            parts.append("\(lacking) on fewer disks than wanted")
+        }
+        if covey["linked"] == .flag(false) {
+            parts.append("the link is down" + (covey["link_error"]?.string.map { ": \($0)" } ?? ""))
+        }
+        return parts.joined(separator: ", ")
     }
 
     mutating func ring() {
