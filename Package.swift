@@ -29,6 +29,7 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
@@ -100,7 +101,7 @@ let package = Package(
         floor("LocalSinks", ["Model", "Sinks", "Threads"]),
         floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
         floor("ControlAPI", ["Model"] + nio),
-        floor("ClusterLink", ["Model", nioSSL] + certificates + nio),
+        floor("ClusterLink", ["Model", nioSSL, nioTLS] + certificates + nio),
         floor("TOMLConfiguration", ["CTOML", "Devices", "Model"]),
 
         // Floor 5: wiring
@@ -153,7 +154,9 @@ let package = Package(
         program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),
-        tests("ClusterLinkTests", ["ClusterLink", "Model", "TestKit"]),
+        tests(
+            "ClusterLinkTests",
+            ["ClusterLink", "Environment", "Model", "TestKit", nioSSL, nioTLS] + certificates + nio),
         tests("ThreadsTests", ["TestKit", "Threads"]),
         tests("LogFormatTests", ["Environment", "LogFormat", "Model"]),
         tests("SupervisionCoreTests", ["Environment", "Model", "SupervisionCore"]),

@@ -27,26 +27,48 @@ extension PeerAddress {
         return try? SocketAddress(ipAddress: host, port: port)
     }
 
-    /// Where peers reach a gateway that listens at `host`: there, or where that stands for all addresses, at the machine's first address
-    /// that is not its own loop; at the loop where there is no other.
-    package static func reachable(host: String, port: Int) -> PeerAddress? {
-        guard host == "0.0.0.0" || host == "::" else {
+    /// Whether a gateway that listens there is reached at whatever address its machine has.
+    package static func standsForAll(_ host: String) -> Bool { host == "0.0.0.0" || host == "::" }
+
+    /// Where peers reach a gateway that listens at `host`: there, or where that stands for all addresses, at the one from which it would
+    /// speak to them; at the loop where it could speak to nobody.
+    ///
+    /// - Parameter peers: Some of the others, as far as they are known.
+    package static func reachable(host: String, port: Int, towards peers: [PeerAddress] = []) -> PeerAddress? {
+        guard standsForAll(host) else {
             return PeerAddress(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
         }
-        return PeerAddress(firstAddress(isIPv6: host == "::", port: port))
-            ?? PeerAddress(host == "::" ? "[::1]:\(port)" : "127.0.0.1:\(port)")
+        // An address that nobody has stands for the way to everywhere else.
+        let far = ["192.0.2.1:9", "[2001:db8::1]:9"].compactMap { PeerAddress($0) }
+        for peer in peers + far {
+            guard let target = peer.socketAddress(onIPv6: false), host == "::" || target.protocol == .inet,
+                var source = source(towards: target)
+            else { continue }
+            source.port = port
+            return PeerAddress(source)
+        }
+        return PeerAddress(host == "::" ? "[::1]:\(port)" : "127.0.0.1:\(port)")
     }
 
-    private static func firstAddress(isIPv6: Bool, port: Int) -> SocketAddress? {
-        let found = ((try? System.enumerateDevices()) ?? []).compactMap { device -> SocketAddress? in
-            guard var address = device.address, let ip = address.ipAddress, !ip.hasPrefix("127."), ip != "::1",
-                !ip.hasPrefix("fe80:")
-            else { return nil }
-            address.port = port
-            return address
+    /// From which address this machine would speak to `target`; `nil` where there is no way. Nothing is sent.
+    private static func source(towards target: SocketAddress) -> SocketAddress? {
+        let family = target.protocol == .inet6 ? AF_INET6 : AF_INET
+        let descriptor = socket(family, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        guard target.withSockAddr({ connect(descriptor, $0, socklen_t($1)) }) == 0 else { return nil }
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let isKnown = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) == 0 }
         }
-        // Where both are spoken, most sites reach each other by IPv4.
-        return found.first { $0.protocol == .inet } ?? (isIPv6 ? found.first : nil)
+        guard isKnown else { return nil }
+        return withUnsafePointer(to: &storage) { pointer in
+            if family == AF_INET6 {
+                return pointer.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
+            }
+            return pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
+        }
     }
 }
 

@@ -66,6 +66,7 @@ package final class ClusterLink: Sendable {
     private let outbound: OutboundStreams
     private let waiting = Atomic<Int>(0)
     private let inbound = Atomic<Int>(0)
+    private let doorstep = Doorstep()
 
     private struct Running {
         let group: any EventLoopGroup
@@ -95,7 +96,13 @@ package final class ClusterLink: Sendable {
         cipher.install(keys)
     }
 
+    /// Peers reach this gateway elsewhere from now on.
+    package func move(to address: PeerAddress) {
+        outbound.greet(StreamHello(node: settings.node, start: settings.start, address: address))
+    }
+
     package var counts: LinkCounts { counters.all }
+    package var keys: KeyRing { cipher.keys }
 
     // MARK: Sending
 
@@ -192,6 +199,13 @@ package final class ClusterLink: Sendable {
             counters.refuse("streams beyond \(Self.mostInbound)")
             return channel.close()
         }
+        let host = channel.remoteAddress?.ipAddress ?? ""
+        guard doorstep.enter(host) else {
+            counters.refuse("streams beyond \(Doorstep.mostPerHost) of one host without a hello")
+            return channel.close()
+        }
+        let once = Once { self.doorstep.leave(host) }
+        channel.closeFuture.whenComplete { _ in once.run() }
         return channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let tls = self.certificates.withLock { $0.server }
@@ -200,7 +214,7 @@ package final class ClusterLink: Sendable {
             try pipeline.addHandler(
                 InboundStream(
                     own: (self.settings.node, self.settings.start), counters: self.counters,
-                    deliver: self.receiver.frame))
+                    isGreeted: once.run, deliver: self.receiver.frame))
         }
     }
 
@@ -225,6 +239,17 @@ package final class ClusterLink: Sendable {
             waiting.wrappingSubtract(1, ordering: .relaxed)
         }
     }
+}
+
+/// Does something the first time it is asked to.
+private final class Once: Sendable {
+    private let body: Mutex<(@Sendable () -> Void)?>
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        self.body = Mutex(body)
+    }
+
+    func run() { body.withLock { $0.take() }?() }
 }
 
 /// Hands every datagram on; an error of one of them is no error of the socket.

@@ -118,7 +118,7 @@ extension Gateway {
         guard let link = parts.peerLink, let cluster = configuration.cluster else { return [] }
         let (gateway, logger) = (parts.gateway, logger)
         let finder = SeedFinder(
-            seeds: cluster.seeds, own: link.address, gateway: gateway, clock: parts.clock, log: parts.log)
+            seeds: cluster.seeds, link: link, gateway: gateway, clock: parts.clock, log: parts.log)
         return [
             ChildSpec("link", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) { _ in
                 try await link.run(gateway) {

@@ -23,6 +23,7 @@ struct Housekeeper: Sendable {
         // Readings of an earlier run in this boot may still wait to be dated.
         if wasTrusted { await anchor() }
         var lastSnapshot = clock.now
+        var node = parts.node
         while true {
             context.heartbeat()
             try await clock.sleep(for: .seconds(1))
@@ -30,12 +31,24 @@ struct Housekeeper: Sendable {
             let isTrusted = clock.refreshTrust()
             if isTrusted, !wasTrusted { await clockBecameRight() }
             wasTrusted = isTrusted
+            await keep(&node)
             if lastSnapshot.duration(to: clock.now) >= Self.snapshotEvery {
                 lastSnapshot = clock.now
                 await saveSnapshot()
                 await tellOverdueRejections()
                 ProcessMemory.trimHeap()
             }
+        }
+    }
+
+    /// A gateway whose card was cloned has drawn another node id: the next start must find that one.
+    private func keep(_ node: inout NodeID) async {
+        guard let current = await parts.gateway.read({ $0.identity?.node }), current != node else { return }
+        do {
+            try await parts.store.put(text: current.description, for: "node", in: .identity)
+            node = current
+        } catch {
+            parts.log.line(.error, source: "node id", "the new node id \(current) could not be kept: \(error.message)")
         }
     }
 

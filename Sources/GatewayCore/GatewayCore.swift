@@ -149,6 +149,7 @@ package struct GatewayCore: Sendable {
         case .frame(let bytes, let peer): receive(bytes, asFrame: true, from: peer, now: now, &directives)
         case .unreachable(let peer): lostStream(to: peer, now: now, &directives)
         case .seeds(let addresses): stepMembership(.seeds(addresses), now: now, &directives)
+        case .moved(let address): move(to: address, now: now, &directives)
         case .leave: stepMembership(.leave, now: now, &directives)
         case .forget(let node): stepMembership(.forget(node), now: now, &directives)
         case .worked(let result): worked(result, now: now, &directives)

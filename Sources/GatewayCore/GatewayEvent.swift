@@ -60,6 +60,8 @@ package enum GatewayEvent: Sendable {
     case unreachable(PeerAddress)
     /// Where the covey may be found, looked up anew.
     case seeds([PeerAddress])
+    /// Peers reach this gateway elsewhere from now on.
+    case moved(PeerAddress)
     /// Say good-bye to the covey for good: nobody waits for this gateway any more, ``GatewayDirective/left`` follows.
     case leave
     /// A member that is gone does not come back: nothing waits for it any more.

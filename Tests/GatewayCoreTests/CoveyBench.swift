@@ -24,8 +24,12 @@ final class CoveyBench {
         var life = 0
         var wake = 0
         var settled: [Ticket] = []
+        var address: PeerAddress
 
-        init(disk: SimulatedDisk) { self.disk = disk }
+        init(disk: SimulatedDisk, address: PeerAddress) {
+            self.disk = disk
+            self.address = address
+        }
     }
 
     static let millisecond: Int64 = 1_000_000
@@ -55,7 +59,7 @@ final class CoveyBench {
         self.requiresSink = requiresSink
         self.copiesShare = copiesShare
         for index in 0..<gateways {
-            boxes.append(Box(disk: SimulatedDisk(size: segments * 64 << 10)))
+            boxes.append(Box(disk: SimulatedDisk(size: segments * 64 << 10), address: Self.address(index)))
             reachesSink.insert(index)
             try start(index)
         }
@@ -78,7 +82,7 @@ final class CoveyBench {
         upload.chunkReadings = 32
         upload.backOffCap = .seconds(4)
         var setup = ClusterSetup(
-            node: node ?? Self.node(index), name: "gateway \(index)", address: Self.address(index),
+            node: node ?? Self.node(index), name: "gateway \(index)", address: box.address,
             seeds: [Self.address(0)],
             sinks: [SinkID(99)])
         setup.acks = acks
@@ -89,6 +93,12 @@ final class CoveyBench {
             settings: GatewayCore.Settings(), random: SeededRandom(seed: random.next()), cluster: setup, now: now)
         box.core = core
         act(directives, index)
+    }
+
+    /// Its machine has got another address: nobody is at the old one.
+    func move(_ index: Int, to address: PeerAddress) {
+        boxes[index].address = address
+        step(.moved(address), index)
     }
 
     func kill(_ index: Int) {
@@ -181,14 +191,14 @@ final class CoveyBench {
             case .report(let report): reports.append("\(time / Self.millisecond) ms, gateway \(index): \(report.text)")
             case .datagram(let bytes, let peer):
                 datagrams += 1
-                send(.datagram(bytes, from: Self.address(index)), to: peer, from: index)
-            case .frame(let bytes, let peer): send(.frame(bytes, from: Self.address(index)), to: peer, from: index)
+                send(.datagram(bytes, from: box.address), to: peer, from: index)
+            case .frame(let bytes, let peer): send(.frame(bytes, from: box.address), to: peer, from: index)
             }
         }
     }
 
     private func send(_ event: GatewayEvent, to peer: PeerAddress, from index: Int) {
-        guard let other = boxes.indices.first(where: { Self.address($0) == peer }) else { return }
+        guard let other = boxes.firstIndex(where: { $0.address == peer }) else { return }
         if boxes[other].core != nil {
             later(2, .event(other, life: boxes[other].life, event))
         } else if case .frame = event {

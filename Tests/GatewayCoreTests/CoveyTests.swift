@@ -1,4 +1,5 @@
 import Environment
+import Membership
 import Model
 import Replication
 import RingLog
@@ -218,5 +219,26 @@ extension CoveyTests {
         #expect(refusals > 0)
         covey.run(seconds: 200)
         #expect(try #require(covey.core(1).cluster?.replicator.counts.noRoom) > refusals)
+    }
+
+    @Test("A gateway that gets another address is found there, its log goes on, and nothing is sent twice")
+    func moves() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.run(seconds: 12)
+        covey.feed(0, 20)
+        covey.run(seconds: 3)
+        let log = try #require(covey.log(0))
+        let elsewhere = try #require(PeerAddress("elsewhere"))
+        covey.move(0, to: elsewhere)
+        covey.run(seconds: 30)
+        for index in 1..<3 {
+            let member = covey.core(index).cluster?.membership.member(CoveyBench.node(0))
+            #expect(member?.address == elsewhere && member?.state == .alive)
+        }
+        covey.feed(0, 20)
+        covey.run(seconds: 20)
+        #expect(covey.log(0) == log)
+        for index in 0..<3 { #expect(covey.held(log, by: index) == 40) }
+        #expect(covey.sent[log]?.sorted() == Array(0..<40))
     }
 }

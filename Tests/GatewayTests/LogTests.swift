@@ -154,11 +154,10 @@ struct LogLineTests {
         var ends: [Int32] = [-1, -1]
         try #require(pipe(&ends) == 0)
         defer { for end in ends { close(end) } }
-        var status = stat()
-        try #require(fstat(ends[1], &status) == 0)
-        let own = "\(status.st_dev):\(status.st_ino)"
+        let stream = try #require(OpenFile(ends[1]))
+        let own = "\(stream.device):\(stream.inode)"
         #expect(LogOutput.isJournal(own, descriptor: ends[1]))
-        for other in [nil, "", "1", "\(status.st_dev):\(status.st_ino + 1)", "\(own):1", "x:y"] {
+        for other in [nil, "", "1", "\(stream.device):\(stream.inode + 1)", "\(own):1", "x:y"] {
             #expect(!LogOutput.isJournal(other, descriptor: ends[1]), "\(other ?? "nil")")
         }
         #expect(!LogOutput.isJournal(own, descriptor: 9999))

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Glibc
 import TestKit
 import Testing
@@ -27,10 +27,10 @@ struct ReloadTests {
         let loading = Task { try await load.run(count: 3000, rate: 1000) }
         let changes: [(String) -> String] = [
             { $0 + Self.simulated },
-            { $0 + Self.simulated.replacingOccurrences(of: "5 ms", with: "7 ms") },
-            { $0.replacingOccurrences(of: "load/{device}", with: "+/{device}") },
-            { $0.replacingOccurrences(of: "\"50 ms\"\n[[broker]]", with: "\"20 ms\"\n[[broker]]") },
-            { $0.replacingOccurrences(of: "id      = \"{device}\"", with: "id      = \"{device}\"\nmax_rate = 5000") },
+            { $0 + Self.simulated.replacing("5 ms", with: "7 ms") },
+            { $0.replacing("load/{device}", with: "+/{device}") },
+            { $0.replacing("\"50 ms\"\n[[broker]]", with: "\"20 ms\"\n[[broker]]") },
+            { $0.replacing("id      = \"{device}\"", with: "id      = \"{device}\"\nmax_rate = 5000") },
             { $0 },
         ]
         for change in changes {
@@ -85,7 +85,7 @@ struct ReloadTests {
         let site = try await Site(more: Self.simulated)
         try await site.start()
         let with = try site.text
-        let without = with.replacingOccurrences(of: Self.simulated, with: "")
+        let without = with.replacing(Self.simulated, with: "")
         await site.receiver.waitForReadings(1)
         try await site.reload(without)
         let gone = try await site.status()
@@ -106,8 +106,8 @@ struct ReloadTests {
     func namesWhatWaits() async throws {
         let site = try await Site()
         try await site.start()
-        let text = try site.text.replacingOccurrences(of: "linger = \"50 ms\"", with: "linger = \"70 ms\"")
-        try await site.reload(text.replacingOccurrences(of: "32 MiB", with: "64 MiB"))
+        let text = try site.text.replacing("linger = \"50 ms\"", with: "linger = \"70 ms\"")
+        try await site.reload(text.replacing("32 MiB", with: "64 MiB"))
         let status = try await site.status()
         #expect(status.configuration.waiting == ["[storage]", "[[upload]] cloud"])
         #expect(status.health == "ok")
@@ -127,10 +127,10 @@ struct ReloadTests {
         #expect(try waiting(Self.minimal + "[storage]\nring_size = \"64 MiB\"\n") == ["[storage]"])
         // The broker would know the gateway under another client id, too.
         #expect(
-            try waiting(Self.minimal.replacingOccurrences(of: "\"a\"", with: "\"b\""))
+            try waiting(Self.minimal.replacing("\"a\"", with: "\"b\""))
                 == ["[gateway]", "[[broker]] local: the connection that publishes"])
         #expect(
-            try waiting(Self.minimal.replacingOccurrences(of: "1883", with: "1884"))
+            try waiting(Self.minimal.replacing("1883", with: "1884"))
                 == ["[[broker]] local: the connection that publishes"])
         #expect(
             try waiting(Self.minimal + "[[upload]]\nname = \"f\"\nsink = \"file\"\npath = \"/tmp/f\"\n")

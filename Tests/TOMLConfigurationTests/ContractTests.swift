@@ -65,9 +65,23 @@ private let contract = """
         #expect(configuration.uploads.map(\.required) == [true])
     }
 
-    @Test func theContractsExampleHasAClusterNoteAndNoFault() throws {
-        let notes = try loaded(contract).notes.map(\.message)
-        #expect(notes == ["[cluster] is checked and kept, and has no effect in this version"])
+    @Test func theContractsExampleHasNoteAndNoFault() throws {
+        #expect(try loaded(contract).notes.map(\.message) == [])
+    }
+
+    @Test func aClusterNeedsAKeyButOnTheLoop() throws {
+        #expect(
+            faults("[cluster]\nlisten = \"0.0.0.0:8472\"") == [
+                "1:1: [cluster] needs `key_file`: whoever has no key could join (make one with: covey key generate FILE)"
+            ])
+        #expect(try loaded("[cluster]\nlisten = \"127.0.0.1:8472\"").cluster?.keyFile == nil)
+        #expect(try loaded("[cluster]\nkey_file = \"/k\"").cluster?.listen == HostPort(host: "0.0.0.0", port: 8472))
+    }
+
+    @Test func acksWithoutAClusterAreNoted() throws {
+        let notes = try loaded("[storage]\nacks = 2").notes.map(\.message)
+        #expect(notes == ["`acks` = 2 has no effect without [cluster]"])
+        #expect(try loaded("[storage]\nacks = 2\n[cluster]\nkey_file = \"/k\"").notes.isEmpty)
     }
 
     @Test func anEmptyFileIsAGatewayWithDefaults() throws {

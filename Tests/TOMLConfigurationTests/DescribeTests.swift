@@ -128,6 +128,7 @@ let everything = #"""
     seed = 7
     [cluster]
     listen = "10.0.0.1:1"
+    advertise = "192.0.2.1:8472"
     seeds = ["[fe80::1]:2", "h:3"]
     key_file = "/k"
     replicas = 2

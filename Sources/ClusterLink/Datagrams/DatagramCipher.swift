@@ -1,5 +1,5 @@
 import Crypto
-import Foundation
+import FoundationEssentials
 package import Model
 import Synchronization
 
@@ -75,6 +75,8 @@ package final class DatagramCipher: Sendable {
             state.known = state.known.filter { ring.key($0.key) != nil }
         }
     }
+
+    var keys: KeyRing { state.withLock { $0.ring } }
 
     private static func key(_ group: GroupKey, _ sender: Sender) -> SymmetricKey {
         group.derived(for: "covey datagram 1", context: sender.context)

@@ -42,7 +42,7 @@ package enum KeyFile {
 
     static func parse(_ text: String, _ path: String) throws(KeyFileError) -> KeyRing {
         var keys: [GroupKey] = []
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let line = line.filter { !$0.isWhitespace }
             if line.isEmpty || line.hasPrefix("#") { continue }
             // What stands there is a secret, or was meant to be one: it is not repeated.

@@ -14,6 +14,7 @@ final class InboundStream: ChannelInboundHandler {
 
     private let own: (node: NodeID, start: StartID)
     private let counters: LinkCounters
+    private let isGreeted: @Sendable () -> Void
     private let deliver: @Sendable ([UInt8], PeerAddress) async -> Void
     private var peer: PeerAddress?
     private var waiting: [[UInt8]] = []
@@ -22,11 +23,12 @@ final class InboundStream: ChannelInboundHandler {
     private var wasHeard = false
 
     init(
-        own: (node: NodeID, start: StartID), counters: LinkCounters,
+        own: (node: NodeID, start: StartID), counters: LinkCounters, isGreeted: @escaping @Sendable () -> Void,
         deliver: @escaping @Sendable ([UInt8], PeerAddress) async -> Void
     ) {
         self.own = own
         self.counters = counters
+        self.isGreeted = isGreeted
         self.deliver = deliver
     }
 
@@ -78,6 +80,7 @@ final class InboundStream: ChannelInboundHandler {
             return context.close(promise: nil)
         }
         peer = hello.address
+        isGreeted()
         timeout?.cancel()
         watch(context, Self.mostIdle)
     }
@@ -102,7 +105,9 @@ final class InboundStream: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        counters.refuse(Self.name(error))
+        // So do connections of peers end that are killed: that is no fault of theirs.
+        let isFarewell = peer != nil && (error as? NIOSSLError) == .uncleanShutdown
+        if !isFarewell { counters.refuse(Self.name(error)) }
         context.close(promise: nil)
     }
 

@@ -2,12 +2,15 @@ import Model
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 import Synchronization
 
 /// The streams that this gateway opened, one to each peer that it has something to say to. They are opened when they are needed and let go
 /// when nothing went over them for a while.
 final class OutboundStreams: Sendable {
     static let dialPatience = TimeAmount.seconds(3)
+    /// From the connection to the end of the handshake. A small board signs in some tens of milliseconds.
+    static let handshakePatience = TimeAmount.seconds(5)
     /// Before the other side takes it for dead.
     static let mostIdle: Duration = .seconds(60)
     /// Bytes that may wait for one peer; a peer that never reads costs no more, and is called unreachable then.
@@ -27,13 +30,13 @@ final class OutboundStreams: Sendable {
         let state = Mutex(State())
     }
 
-    private let hello: [UInt8]
+    private let hello: Mutex<[UInt8]>
     private let counters: LinkCounters
     private let unreachable: @Sendable (PeerAddress) -> Void
     private let streams = Mutex<[PeerAddress: Stream]>([:])
 
     init(hello: StreamHello, counters: LinkCounters, unreachable: @escaping @Sendable (PeerAddress) -> Void) {
-        self.hello = hello.bytes
+        self.hello = Mutex(hello.bytes)
         self.counters = counters
         self.unreachable = unreachable
     }
@@ -128,7 +131,7 @@ final class OutboundStreams: Sendable {
             return (state.queue, state.isOver)
         }
         if isOver { return channel.close(promise: nil) }
-        channel.writeAndFlush(FrameDecoder.encode(hello, channel.allocator), promise: nil)
+        channel.writeAndFlush(FrameDecoder.encode(hello.withLock(\.self), channel.allocator), promise: nil)
         for frame in queue { write(frame, stream, channel) }
     }
 
@@ -145,6 +148,12 @@ final class OutboundStreams: Sendable {
         streams.withLock { if $0[peer] === stream { $0[peer] = nil } }
         channel?.close(promise: nil)
         if isLost { unreachable(peer) }
+    }
+
+    /// Greets so from now on; streams that stand are let go.
+    func greet(_ hello: StreamHello) {
+        self.hello.withLock { $0 = hello.bytes }
+        endAll()
     }
 
     /// Lets go of what nobody used for a while.
@@ -165,9 +174,27 @@ final class OutboundStreams: Sendable {
     var count: Int { streams.withLock { $0.count } }
 }
 
-/// Peers say nothing on a stream that they did not open; whatever goes wrong on it ends it.
-private final class OutboundEnd: ChannelInboundHandler, Sendable {
+/// Peers say nothing on a stream that they did not open; whatever goes wrong on it ends it, and so does a handshake that takes too long.
+private final class OutboundEnd: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
+
+    private var timeout: Scheduled<Void>?
+
+    func channelActive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        timeout = context.eventLoop.scheduleTask(in: OutboundStreams.handshakePatience) { channel.close(promise: nil) }
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timeout?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case TLSUserEvent.handshakeCompleted = event { timeout?.cancel() }
+        context.fireUserInboundEventTriggered(event)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.close(promise: nil) }
 

@@ -55,10 +55,12 @@ struct SinkRunner: Sendable {
             await gateway.handle(explain(request, result))
             return
         }
-        let clock = await gateway.read { $0.ring.clock }
+        // A gateway that finds that its card was cloned goes on under another node id.
+        let (clock, current) = await gateway.read { ($0.ring.clock, $0.identity?.node) }
         let items = readings.map { NativeBatch.Item($0, clock: clock) }
         let batch = NativeBatch(
-            node: order.source.owner?.node ?? node, gateway: order.source.owner.map { $0.name ?? "" } ?? name,
+            node: order.source.owner?.node ?? current ?? node,
+            gateway: order.source.owner.map { $0.name ?? "" } ?? name,
             log: request.log, base: request.range.lowerBound, items: items)
         let began = self.clock.now
         let outcome = await sink.send(batch)

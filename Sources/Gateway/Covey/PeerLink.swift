@@ -8,7 +8,7 @@ import TOMLConfiguration
 /// The covey's link as the supervision tree runs it: made anew whenever it is started, so that a key file that comes late, or is mended, is
 /// found. What is sent while there is none is lost, as on any network.
 final class PeerLink: Sendable {
-    let address: PeerAddress
+    private let told: Mutex<PeerAddress>
     private let configuration: ClusterConfiguration
     private let node: NodeID
     private let start: StartID
@@ -19,11 +19,31 @@ final class PeerLink: Sendable {
         self.node = node
         self.start = start
         let listen = configuration.listen
-        let told = configuration.advertise.flatMap { PeerAddress($0.description) }
-        guard let address = told ?? PeerAddress.reachable(host: listen.host, port: listen.port) else {
+        let fixed = configuration.advertise.flatMap { PeerAddress($0.description) }
+        guard let address = fixed ?? PeerAddress.reachable(host: listen.host, port: listen.port) else {
             throw .part("[cluster]", "\(listen) is no address that peers can be told")
         }
-        self.address = address
+        told = Mutex(address)
+    }
+
+    /// Where peers reach this gateway.
+    var address: PeerAddress { told.withLock(\.self) }
+
+    /// A board gets its address late, or another one in the morning. Looks where peers reach this gateway now.
+    ///
+    /// - Parameter peers: Some of the others.
+    /// - Returns: The new address, where it is another.
+    func moved(towards peers: [PeerAddress]) -> PeerAddress? {
+        let listen = configuration.listen
+        guard configuration.advertise == nil, PeerAddress.standsForAll(listen.host),
+            let address = PeerAddress.reachable(host: listen.host, port: listen.port, towards: peers),
+            address != self.address,
+            // Without any network there is no better address than the one of before.
+            let host = address.parts?.host, !HostPort(host: host, port: listen.port).isLoopback
+        else { return nil }
+        told.withLock { $0 = address }
+        link.withLock(\.self)?.move(to: address)
+        return address
     }
 
     func run(_ gateway: GatewayActor, ready: @escaping @Sendable (Int) -> Void) async throws {
@@ -48,9 +68,13 @@ final class PeerLink: Sendable {
     }
 
     /// Reads the key file again. Throws where it cannot be used; the keys stay as they are then.
-    func renewKeys() throws {
+    ///
+    /// - Returns: How many keys there are now; `nil` where they are the same as before, or no link runs.
+    func renewKeys() throws -> Int? {
         let keys = try keys()
-        try link.withLock(\.self)?.install(keys)
+        guard let link = link.withLock(\.self), link.keys != keys else { return nil }
+        try link.install(keys)
+        return keys.keys.count
     }
 
     /// - Returns: Whether there is a link to send it on.

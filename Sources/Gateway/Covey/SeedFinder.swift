@@ -13,7 +13,7 @@ struct SeedFinder: Sendable {
     static let pause = Duration.seconds(30)
 
     let seeds: [HostPort]
-    let own: PeerAddress
+    let link: PeerLink
     let gateway: GatewayActor
     let clock: any Environment.Clock
     let log: LimitedLog
@@ -23,6 +23,8 @@ struct SeedFinder: Sendable {
         defer { thread.retire() }
         var known: [PeerAddress] = []
         while true {
+            if let address = link.moved(towards: known) { await gateway.handle(.moved(address)) }
+            let own = link.address
             var found: [PeerAddress] = []
             for seed in seeds {
                 let result = await Task(executorPreference: thread) { PeerAddress.resolve(seed.host, port: seed.port) }

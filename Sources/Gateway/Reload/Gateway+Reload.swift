@@ -21,7 +21,8 @@ extension Gateway {
         case .success(let new):
             let change = ConfigurationChange(started: configuration, new: new)
             let known = Set(parts.live.current.notes.map(\.message))
-            let report = await apply(change)
+            var report = await apply(change)
+            renewKeys(&report)
             for note in new.notes where !known.contains(note.message) { logger.warning("\(note.message)") }
             tell(report.done) { logger.notice("reload: \($0)") }
             tell(report.failures) { logger.error("reload: \($0)") }
@@ -29,6 +30,18 @@ extension Gateway {
             logger.notice("reload: done")
         }
         manager.ready(status: "gateway \(parts.name) runs")
+    }
+
+    /// The key file may have other keys than at the start, which is how the key of a covey is changed without a gap.
+    private func renewKeys(_ report: inout ReloadReport) {
+        guard let link = parts.peerLink else { return }
+        do {
+            if let count = try link.renewKeys() {
+                report.done.append("the covey's keys are other ones, \(count) of them")
+            }
+        } catch {
+            report.failures.append("\(error); the covey's keys stay as they were")
+        }
     }
 
     /// A new topic may change thousands of devices; so many lines can still be read.

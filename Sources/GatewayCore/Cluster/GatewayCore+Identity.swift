@@ -49,6 +49,20 @@ extension GatewayCore {
         joinCovey(setup, now: now, &directives)
     }
 
+    /// Joins anew from another address, as after a restart there: peers ask the old address, hear nothing, and take the new one over.
+    mutating func move(
+        to address: PeerAddress, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        guard var setup = cluster?.setup, setup.address != address else { return }
+        setup.address = address
+        // What is known of the covey by now leads back to it, whatever the configuration says.
+        let members = cluster?.membership.members.filter(\.state.isPresent).map(\.address) ?? []
+        setup.seeds = Array((members + setup.seeds).prefix(MembershipLimits.seeds))
+        directives.append(.report(Report(.notice, "peers reach this gateway at \(address) now")))
+        pauseUploads(now: now, &directives)
+        joinCovey(setup, now: now, &directives)
+    }
+
     /// The log of the former name ends where nothing of it is on its way; what comes next has a log of the new name.
     mutating func endFormerLog(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         guard isRenaming, pending.isEmpty, !isWriting, let log = ring.currentLog else { return }

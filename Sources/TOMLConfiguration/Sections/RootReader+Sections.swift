@@ -38,15 +38,15 @@ extension RootReader {
         return APIConfiguration(socket: socket?.value ?? Defaults.socket, listen: listen?.value)
     }
 
-    func storage(_ reader: TableReader) -> StorageConfiguration {
+    func storage(_ reader: TableReader, isClustered: Bool) -> StorageConfiguration {
         let size = reader.size("ring_size", in: Bounds.ringSize, default: Defaults.ringSize)
         let window = reader.duration(
             "commit_window", in: Bounds.commitWindow, words: [("sync", .zero)])
         let acks = reader.integer("acks", in: Bounds.acks, default: 1)
-        if acks > 1 {
+        if acks > 1, !isClustered {
             findings.note(
-                at: reader.keyPosition("acks"), "`acks` = \(acks) has no effect in this version",
-                suggestion: "there are no peers to wait for yet")
+                at: reader.keyPosition("acks"), "`acks` = \(acks) has no effect without [cluster]",
+                suggestion: "there are no peers to wait for")
         }
         let whenFull = reader.value("when_full") { (item) throws(Unfit) in
             try Read.choice(item, StorageConfiguration.WhenFull.self, later: ["downsample"])

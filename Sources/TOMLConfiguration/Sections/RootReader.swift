@@ -17,7 +17,7 @@ struct RootReader {
     func read(_ root: TOMLTable) -> GatewayConfiguration {
         reportUnknownSections(root)
         let gateway = identity(single("gateway", in: root))
-        let storage = storage(single("storage", in: root))
+        let storage = storage(single("storage", in: root), isClustered: root["cluster"] != nil)
         let brokers = each("broker", by: "name", in: root, limit: Bounds.brokers) { table in
             BrokerReader(table, findings: findings, folder: folder, gateway: gateway.name).read()
         }
