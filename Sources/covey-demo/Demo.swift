@@ -15,13 +15,18 @@ struct Demo {
     let program: String
 
     static func main() async {
+        // The broker's folder goes with the last who holds it, which is before this returns.
+        let isGood = await show()
+        exit(isGood ? 0 : 1)
+    }
+
+    private static func show() async -> Bool {
         do {
             let end = EndSignal(seconds: try limit())
-            let demo = try Demo()
-            exit(await demo.run(until: end) ? 0 : 1)
+            return await (try Demo()).run(until: end)
         } catch {
             say("covey-demo: \(error)")
-            exit(1)
+            return false
         }
     }
 

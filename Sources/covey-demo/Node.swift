@@ -38,11 +38,14 @@ final class Node {
 
     func send(_ signal: Int32) { process?.send(signal) }
 
-    func kill() async { await process?.kill() }
+    func kill() async {
+        await process?.kill()
+        process = nil
+    }
 
-    /// Asks it to end, and makes it after half a minute. `nil` where it did not run.
+    /// Asks it to end, and makes it after half a minute. `nil` where it was killed or never started.
     func stop() async -> ChildProcess.Ending? {
-        guard let process, process.isRunning else { return nil }
+        guard let process else { return nil }
         let force = Task {
             try await Task.sleep(for: .seconds(30))
             process.send(SIGKILL)
