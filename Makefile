@@ -18,7 +18,7 @@ TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish lin
 .PHONY: help run test lint build release install format bench soak clean setup-build setup-run setup-test lab
 
 help:
-	@echo "make run      the main job on this machine: broker, sensors, gateway, receiver, live table (Ctrl-C ends it)"
+	@echo "make run      the main job on this machine: three gateways, one of them killed, a table (Ctrl-C ends it)"
 	@echo "make test     all tests, the real broker and the real GPIO chip among them"
 	@echo "make release  the installed program, static Swift, stripped"
 	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"

@@ -153,14 +153,14 @@ private struct Assembly {
         _ instruments: Instruments, _ peerLink: PeerLink?
     ) -> GatewayActor.Outlets {
         let log = log
-        let (node, name) = (storage.node, name)
+        let owner = LogOwners.Owner(node: storage.node, name: name)
         var outlets = GatewayActor.Outlets(
             send: { queues[$0].offer($1) == nil },
             stored: { readings, clock in
                 topics.announce(readings)
                 guard tails.isFollowed else { return }
                 for stored in readings {
-                    tails.publish(stored.reading.series) { stored.line(gateway: name, node: node, clock: clock) }
+                    tails.publish(stored.reading.series) { stored.line(owner: owner, clock: clock) }
                 }
             },
             report: { log.report($0) },

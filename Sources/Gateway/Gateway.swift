@@ -141,6 +141,19 @@ package final class Gateway: Sendable {
         }
         let result = await parts.onReader { plan.perform(on: $0) { _ in true } }
         for timed in result.readings.sorted(by: { $0.time < $1.time }) { await parts.gateway.recall(timed.stored) }
+        await restoreLatestOfOthers()
+    }
+
+    /// No snapshot is kept of what others measure: what is newest in their logs here is what is known.
+    private func restoreLatestOfOthers() async {
+        guard await parts.gateway.read({ !$0.ring.copies.isEmpty }) else { return }
+        let plan = await parts.gateway.read {
+            $0.ring.queryPlan(from: nil, to: nil, newestFirst: true, limit: Self.recalledReadings, copies: true)
+        }
+        let isCopy = await parts.gateway.read { core in Set(core.ring.copies.map(\.log)) }
+        let result = await parts.onReader { plan.perform(on: $0) { _ in true } }
+        let others = result.readings.filter { isCopy.contains($0.stored.log) }
+        for timed in others.sorted(by: { $0.time < $1.time }) { await parts.gateway.recall(timed.stored) }
     }
 
     /// A minute's worth and more: the snapshot is taken every minute.

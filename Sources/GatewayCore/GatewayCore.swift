@@ -35,6 +35,8 @@ package struct GatewayCore: Sendable {
     package internal(set) var ledger = Ledger()
     package internal(set) var sinks: [SinkState]
     package internal(set) var latest = LatestTable()
+    /// The same of other gateways, as far as this one holds copies.
+    package internal(set) var copiedLatest = LatestTable()
     /// Segments that the disk failed since the start, with its words: at most one entry for each.
     package internal(set) var retired: [(segment: Int, reason: String)] = []
     var random: SeededRandom
@@ -168,7 +170,8 @@ package struct GatewayCore: Sendable {
 
     /// Takes a reading of an earlier run into the table of the newest, unless one of this run is there.
     package mutating func recall(_ stored: StoredReading) {
-        latest.recall(stored)
+        guard ring.isCopy(stored.log) else { return latest.recall(stored) }
+        if let owner = ring.owner(ofCopy: stored.log) { noteCopy(stored, of: owner) }
     }
 
     /// Whether a source that can wait should: the intake holds as much as it may.

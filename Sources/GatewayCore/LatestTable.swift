@@ -1,7 +1,8 @@
 package import Model
+package import RingLog
 
 /// The newest durable reading of every series, and its last values. At most ``Limits/series`` of them; a series
-/// beyond that is not shown, but stored.
+/// beyond that is not shown, but stored. One table is this gateway's own; another has those of all others together.
 ///
 /// The values of all series lie in one buffer of 96 bytes each, 3 MiB at the most: one allocation, which grows with
 /// the series, and which a copy of the table shares.
@@ -14,6 +15,7 @@ package struct LatestTable: Sendable {
     }
 
     private struct Row: Sendable {
+        let owner: NodeID?
         var stored: StoredReading
         var isOfThisRun: Bool
         /// Values held, and where the next one goes.
@@ -23,7 +25,19 @@ package struct LatestTable: Sendable {
 
     private static let length = Limits.historyValues
 
-    private var places: [Series: Int] = [:]
+    /// A series of this gateway's, or of another one's.
+    private struct Key: Hashable, Comparable, Sendable {
+        let series: Series
+        let owner: NodeID?
+
+        static func < (left: Key, right: Key) -> Bool {
+            if left.series != right.series { return left.series < right.series }
+            guard let one = left.owner, let other = right.owner else { return left.owner == nil && right.owner != nil }
+            return one < other
+        }
+    }
+
+    private var places: [Key: Int] = [:]
     private var rows: [Row] = []
     /// ``length`` slots for each row, used in a circle.
     private var values: [Float] = []
@@ -47,8 +61,26 @@ package struct LatestTable: Sendable {
         remember(stored.reading.value, at: place)
     }
 
-    /// `nil` for a series of which there is none.
-    package func reading(of series: Series) -> StoredReading? { places[series].map { rows[$0].stored } }
+    /// Takes a reading of another gateway's. They come in any order: an older one changes nothing.
+    package mutating func noteCopy(_ stored: StoredReading, of owner: NodeID, clock: ClockTable) {
+        let isKnown = places[Key(series: stored.reading.series, owner: owner)] != nil
+        guard let place = place(of: stored, owner) else { return }
+        let known = rows[place].stored
+        if isKnown {
+            let isNewer =
+                known.log == stored.log
+                ? known.offset < stored.offset
+                : clock.time(of: known.reading.stamp).time <= clock.time(of: stored.reading.stamp).time
+            guard isNewer else { return }
+        }
+        rows[place].stored = stored
+        remember(stored.reading.value, at: place)
+    }
+
+    /// `nil` for a series of this gateway's of which there is none.
+    package func reading(of series: Series) -> StoredReading? {
+        places[Key(series: series, owner: nil)].map { rows[$0].stored }
+    }
 
     /// By series; all of them, or those that one of `globs` matches.
     package func readings(matching globs: [Glob]) -> [StoredReading] { places(matching: globs).map { rows[$0].stored } }
@@ -61,7 +93,11 @@ package struct LatestTable: Sendable {
     private func places(matching globs: [Glob]) -> [Int] {
         rows.indices
             .filter { place in globs.isEmpty || globs.contains { $0.matches(rows[place].stored.reading.series) } }
-            .sorted { rows[$0].stored.reading.series < rows[$1].stored.reading.series }
+            .sorted { key(at: $0) < key(at: $1) }
+    }
+
+    private func key(at place: Int) -> Key {
+        Key(series: rows[place].stored.reading.series, owner: rows[place].owner)
     }
 
     private func history(at place: Int, _ most: Int) -> [Float] {
@@ -72,11 +108,12 @@ package struct LatestTable: Sendable {
     }
 
     /// Where a series is kept; `nil` where there are too many.
-    private mutating func place(of stored: StoredReading) -> Int? {
-        if let place = places[stored.reading.series] { return place }
+    private mutating func place(of stored: StoredReading, _ owner: NodeID? = nil) -> Int? {
+        let key = Key(series: stored.reading.series, owner: owner)
+        if let place = places[key] { return place }
         guard rows.count < Limits.series else { return nil }
-        places[stored.reading.series] = rows.count
-        rows.append(Row(stored: stored, isOfThisRun: false))
+        places[key] = rows.count
+        rows.append(Row(owner: owner, stored: stored, isOfThisRun: false))
         values.append(contentsOf: repeatElement(0, count: Self.length))
         return rows.count - 1
     }

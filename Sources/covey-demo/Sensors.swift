@@ -1,26 +1,37 @@
 import Synchronization
 import TestKit
 
-/// Sensors of several makes, as they speak on a real site.
+/// Sensors of several makes, as they speak on a real site: the same ones at each gateway.
 final class Sensors: Sendable {
     private let publisher: CountingPublisher
 
-    init(port: Int) {
+    private let sites: [String]
+
+    init(port: Int, sites: [String]) {
+        self.sites = sites
         publisher = CountingPublisher(port: port, clientID: "demo-sensors")
     }
 
     /// Messages that the broker has acknowledged.
     var published: Int { publisher.acknowledged }
 
-    /// Publishes twenty messages a second until it is cancelled.
-    func run() async throws {
+    /// Publishes ``rate`` messages a second until it is cancelled.
+    func run() async {
         while !Task.isCancelled {
-            try await publisher.publish(count: 20, rate: 20) { number in
-                let (topic, text) = Self.message(number)
-                return (topic, Array(text.utf8))
+            do {
+                try await publisher.publish(count: Self.rate, rate: Double(Self.rate)) { [sites] number in
+                    let (topic, text) = Self.message(number / sites.count)
+                    return ("\(sites[number % sites.count])/\(topic)", Array(text.utf8))
+                }
+            } catch {
+                // The broker was slow or busy; sensors try again.
+                try? await Task.sleep(for: .seconds(1))
             }
         }
     }
+
+    /// Messages a second, of all sites together.
+    static let rate = 21
 
     private static func message(_ number: Int) -> (topic: String, payload: String) {
         // A slow triangle, so that the table moves without randomness.

@@ -96,6 +96,33 @@ import Testing
                 """)
     }
 
+    @Test func `uploads tell why nothing is sent, and whose log is uploaded by whom`() async throws {
+        let uploads =
+            #"[{"name":"cloud","state":"ok","pending":3,"back_fill":3,"last_error":null,"reason":"waits for its turn","relayed":[{"node":"00ff","gateway":"shed","log":"a1","pending":12}],"relayed_by":[{"node":"00ff","gateway":"","log":"b2","pending":0}]}]"#
+        #expect(
+            try await ask(FakeDaemon(uploadsText: uploads), ["uploads"]).output == """
+                UPLOAD  STATE  PENDING  BACK-FILL  RETRY IN  REFUSED
+                cloud   ok           3          3         –        –
+                  ! waits for its turn
+                  for shed: 12 readings of log a1
+                  by 00ff: log b2 of this gateway
+
+                """)
+    }
+
+    @Test func `readings of several gateways are told apart by a column`() async throws {
+        let readings = [("a", "1"), ("b", "2")].map { gateway, node in
+            #"{"device":"door","metric":"level","t":1763700000123,"value":true,"quality":"good","gateway":"\#(gateway)","node":"\#(node)","log":"1","offset":1}"#
+        }
+        let latest = try await ask(FakeDaemon(readings: readings), ["latest"]).output
+        #expect(latest.hasPrefix("GATEWAY  DEVICE"))
+        #expect(latest.contains("\nb        door"))
+        let query = try await ask(FakeDaemon(readings: readings), ["query"]).output
+        #expect(query.contains("GATEWAY  DEVICE"))
+        let one = try await ask(FakeDaemon(readings: [readings[0]]), ["latest"]).output
+        #expect(!one.contains("GATEWAY"))
+    }
+
     @Test func `latest shows the last values of numbers and flags as bars`() async throws {
         let outcome = try await ask(FakeDaemon(readings: Samples.trends), ["latest"])
         let trends = outcome.output.split(separator: "\n").dropFirst().map { $0.dropFirst(24).prefix(8) }

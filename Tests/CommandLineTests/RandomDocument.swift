@@ -64,7 +64,9 @@ struct RandomDocument {
                 document.object(
                     [
                         ("name", .text(document.text())), ("state", document.state()),
-                        ("last_error", .text(document.text(upTo: 600))),
+                        ("last_error", .text(document.text(upTo: 600))), ("reason", .text(document.text(upTo: 300))),
+                        ("relayed", .array(document.list { $0.duty() })),
+                        ("relayed_by", .array(document.list { $0.duty() })),
                     ]
                         + ["pending", "back_fill", "fresh_lag_s", "retry_in_s", "refused"].map {
                             ($0, document.number())
@@ -88,6 +90,8 @@ struct RandomDocument {
                 .init(name: "metric", value: .text(document.text())),
                 .init(name: "t", value: document.number()), .init(name: "value", value: value),
                 .init(name: "unit", value: .text(document.text(upTo: 30))),
+                .init(name: "gateway", value: .text(document.text())),
+                .init(name: "node", value: .text(document.text(upTo: 4))),
                 .init(name: "quality", value: .text(Bool.random(using: &document.random) ? "good" : document.text())),
                 .init(name: "history", value: .array(document.list(upTo: 24) { $0.number() })),
             ])
@@ -102,6 +106,10 @@ struct RandomDocument {
             ("last_t", number()), ("stored", number()), ("rejected", count()), ("dropped", count()),
             ("last_error", .text(text(upTo: 600))),
         ])
+    }
+
+    private mutating func duty() -> JSONValue {
+        object([("gateway", .text(text())), ("node", .text(text())), ("log", .text(text())), ("pending", number())])
     }
 
     private mutating func broker() -> JSONValue {

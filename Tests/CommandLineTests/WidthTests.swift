@@ -65,7 +65,7 @@ import Testing
         let plain = StatusText.lines(status, Terminal(width: 80, hasColour: false), now: Self.now)
         let coloured = StatusText.lines(status, Terminal(width: 80, hasColour: true), now: Self.now)
         #expect(coloured != plain)
-        #expect(coloured.map { $0.replacing(/\u{1B}\[\d*m/, with: "") } == plain)
+        #expect(coloured.map { $0.replacing(/\u{1B}\[\d*m/.matchingSemantics(.unicodeScalar), with: "") } == plain)
     }
 
     private func check(_ line: String, _ most: Int, _ seed: UInt64) {

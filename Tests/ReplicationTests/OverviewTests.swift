@@ -49,6 +49,22 @@ struct OverviewTests {
         #expect(rig.replicator.liveCopies(of: mine, offsets(0..<10)) == 1)
     }
 
+    @Test("knows what others hold that is neither here nor on its way, and who, the dead among them")
+    func heldElsewhere() {
+        var rig = Rig(peers: 2)
+        rig.send(.held(theirs, offsets(0..<100)))
+        #expect(rig.replicator.heldElsewhere == (0, []))
+        rig.send(.paused(true))
+        rig.send(.claim(of: gateway(1), theirs, claim(0..<130)))
+        rig.send(.claim(of: gateway(2), theirs, claim(90..<120)))
+        #expect(rig.replicator.heldElsewhere == (30, [gateway(1), gateway(2)]))
+        rig.send(.held(theirs, offsets(100..<120)))
+        rig.send(.members(alive: [], known: [gateway(1), gateway(2)]))
+        #expect(rig.replicator.heldElsewhere == (10, [gateway(1)]))
+        rig.send(.members(alive: [], known: []))
+        #expect(rig.replicator.heldElsewhere == (0, []))
+    }
+
     @Test("counts what fewer live gateways hold than should")
     func underReplicated() {
         var rig = Rig(peers: 2)

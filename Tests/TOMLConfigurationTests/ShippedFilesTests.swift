@@ -58,7 +58,10 @@ import Testing
 
     @Test func theDemonstrationsFileIsValidOnceItsPlaceholdersAreFilled() throws {
         var demo = try text("demo.toml")
-        for (placeholder, value) in [("@PORT@", "1883"), ("@RECEIVER_PORT@", "8080"), ("@DIR@", "/tmp/demo")] {
+        for (placeholder, value) in [
+            ("@PORT@", "1883"), ("@RECEIVER_PORT@", "8080"), ("@DIR@", "/tmp/demo"), ("@NAME@", "barn"),
+            ("@CLUSTER_PORT@", "8472"), ("@SEEDS@", #""127.0.0.1:8473""#),
+        ] {
             #expect(demo.contains(placeholder))
             demo = demo.split(separator: placeholder, omittingEmptySubsequences: false).joined(separator: value)
         }

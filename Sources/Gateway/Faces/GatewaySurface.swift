@@ -91,14 +91,17 @@ struct GatewaySurface: ControlSurface {
     }
 
     func latest(_ globs: [Glob], history: Int) async throws -> [UInt8] {
-        let (entries, clock) = await parts.gateway.read {
-            ($0.latest.entries(matching: globs, values: history), $0.ring.clock)
+        let (name, node) = (parts.name, parts.node)
+        let (entries, clock, owners) = await parts.gateway.read {
+            let own = $0.latest.entries(matching: globs, values: history)
+            let others = $0.copiedLatest.entries(matching: globs, values: history)
+            return (own + others, $0.ring.clock, $0.owners(node: node, name: name))
         }
         var json = JSONWriter(reserving: entries.count * (160 + 8 * history))
         json.array { json in
             for entry in entries {
                 entry.stored.write(
-                    to: &json, gateway: parts.name, node: parts.node, clock: clock,
+                    to: &json, owner: owners[entry.stored.log], clock: clock,
                     history: history > 0 ? entry.history : nil)
             }
         }
@@ -172,7 +175,7 @@ private actor QueryPages {
         let (globs, until) = (request.globs, request.until)
         for _ in 0..<8 {
             let plan = await parts.gateway.read {
-                $0.ring.queryPlan(from: from, to: until, newestFirst: newestFirst, limit: limit)
+                $0.ring.queryPlan(from: from, to: until, newestFirst: newestFirst, limit: limit, copies: true)
             }
             let result = await parts.onReader { disk in
                 plan.perform(on: disk) { series in globs.isEmpty || globs.contains { $0.matches(series) } }
@@ -185,13 +188,15 @@ private actor QueryPages {
     }
 
     private func lines(_ readings: [TimedReading], notes: [String], _ result: QueryResult) async -> [UInt8] {
-        let clock = await parts.gateway.read { $0.ring.clock }
+        let (name, node) = (parts.name, parts.node)
+        let (clock, owners) = await parts.gateway.read { ($0.ring.clock, $0.owners(node: node, name: name)) }
+        let partial = isDone ? await parts.gateway.read(\.partialNote).map { [$0] } ?? [] : []
         var bytes: [UInt8] = []
         for reading in readings {
-            bytes.append(contentsOf: parts.line(reading.stored, clock: clock))
+            bytes.append(contentsOf: reading.stored.line(owner: owners[reading.stored.log], clock: clock))
             bytes.append(UInt8(ascii: "\n"))
         }
-        for note in notes + result.notes {
+        for note in notes + result.notes + partial {
             var json = JSONWriter()
             json.object { $0.member("note", note) }
             bytes.append(contentsOf: json.bytes)
@@ -210,21 +215,15 @@ extension StatusDocument.BrokerState {
     }
 }
 
-extension Gateway.Parts {
-    func line(_ stored: StoredReading, clock: ClockTable) -> [UInt8] {
-        stored.line(gateway: name, node: node, clock: clock)
-    }
-}
-
 extension StoredReading {
     /// In the form of the contract, with the members that name the gateway, and the last values where they are asked for.
     func write(
-        to json: inout JSONWriter, gateway: String, node: NodeID, clock: ClockTable, history: [Float]? = nil
+        to json: inout JSONWriter, owner: LogOwners.Owner, clock: ClockTable, history: [Float]? = nil
     ) {
         json.object { json in
             NativeBatch.Item(self, clock: clock).write(to: &json)
-            json.member("gateway", gateway)
-            json.member("node", node.description)
+            json.member("gateway", owner.name)
+            json.member("node", owner.node.description)
             json.member("log", log.description)
             guard let history else { return }
             json.key("history")
@@ -235,9 +234,9 @@ extension StoredReading {
         }
     }
 
-    func line(gateway: String, node: NodeID, clock: ClockTable) -> [UInt8] {
+    func line(owner: LogOwners.Owner, clock: ClockTable) -> [UInt8] {
         var json = JSONWriter(reserving: 192)
-        write(to: &json, gateway: gateway, node: node, clock: clock)
+        write(to: &json, owner: owner, clock: clock)
         return json.bytes
     }
 }

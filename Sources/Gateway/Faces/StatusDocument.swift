@@ -176,48 +176,6 @@ struct StatusDocument: Sendable {
             json.list("recovery", recovery)
         }
     }
-
-    func writeUploads(to json: inout JSONWriter) {
-        json.array { json in
-            for sink in core.sinks { Self.write(sink, now: now, to: &json) }
-        }
-    }
-
-    private static func write(_ sink: SinkState, now: MonotonicInstant, to json: inout JSONWriter) {
-        let snapshot = sink.machine.snapshot(now: now)
-        json.object { json in
-            json.member("name", sink.name)
-            json.member("state", snapshot.breaker.word)
-            json.key("required")
-            json.flag(sink.isRequired)
-            snapshot.counts.write(to: &json)
-            json.key("fresh")
-            json.integer(snapshot.fresh.pending)
-            json.key("back_fill")
-            json.integer(snapshot.backFill.pending)
-            json.key("fresh_lag_s")
-            if let lag = snapshot.freshLag { json.number(lag.inSeconds) } else { json.null() }
-            json.key("in_flight")
-            json.integer(snapshot.fresh.chunks + snapshot.backFill.chunks)
-            json.key("failures")
-            json.integer(snapshot.failures)
-            json.key("last_error")
-            if let error = snapshot.lastError { json.string(error) } else { json.null() }
-            json.key("retry_in_s")
-            if let retry = snapshot.retryIn { json.number(retry.inSeconds) } else { json.null() }
-            json.key("refused_readings")
-            json.array { json in
-                for reading in snapshot.refused {
-                    json.object { json in
-                        json.member("log", reading.log.description)
-                        json.key("offset")
-                        json.integer(reading.offset.rawValue)
-                        json.member("reason", reading.reason)
-                    }
-                }
-            }
-        }
-    }
 }
 
 extension LiveConfiguration.State {
@@ -257,16 +215,6 @@ extension StatusDocument.BrokerState {
                     }
                 }
             }
-        }
-    }
-}
-
-extension BreakerState {
-    var word: String {
-        switch self {
-        case .closed: "ok"
-        case .open: "down"
-        case .halfOpen: "probing"
         }
     }
 }

@@ -97,6 +97,10 @@ extension GatewayCore {
             let new = try ring.store(log, first: chunk.first, readings: chunk.readings, anchors: chunk.anchors)
             // What is here or on its way already needs nothing more than its event.
             if !new.isEmpty { want(by: now.advanced(by: Self.copyWindow)) }
+            for (index, reading) in chunk.readings.enumerated() {
+                let offset = chunk.first.advanced(by: index)
+                noteCopy(StoredReading(log: log.log, offset: offset, reading: reading), of: log.node)
+            }
         } catch {
             let refusal: StoreRefusal =
                 switch error {

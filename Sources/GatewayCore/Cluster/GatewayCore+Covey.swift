@@ -25,6 +25,8 @@ extension GatewayCore {
         covey.incarnationVersion = putState(key, covey.membership.incarnation.record) ?? 0
         covey.beginsBy = now.advanced(by: Self.silence)
         cluster = covey
+        // Which sinks others require is not known yet.
+        holdsReleases = true
         want(by: now)
         for (key, value) in ring.states where key.kind == StateKind.formerNode {
             if let log = LogID(hex: key.name), let node = NodeID(record: value) { formerNodes[log] = node }

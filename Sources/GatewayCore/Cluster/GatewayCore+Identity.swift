@@ -59,7 +59,6 @@ extension GatewayCore {
         let members = cluster?.membership.members.filter(\.state.isPresent).map(\.address) ?? []
         setup.seeds = Array((members + setup.seeds).prefix(MembershipLimits.seeds))
         directives.append(.report(Report(.notice, "peers reach this gateway at \(address) now")))
-        holdsReleases = true
         pauseUploads(now: now, &directives)
         joinCovey(setup, now: now, &directives)
     }

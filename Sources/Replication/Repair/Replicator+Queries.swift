@@ -75,6 +75,26 @@ extension Replicator {
         return result
     }
 
+    /// What others say that they hold and this gateway has neither here nor on its way here: how many readings, and
+    /// who has them, ascending. They may be dead.
+    package var heldElsewhere: (readings: UInt64, holders: [NodeID]) {
+        var readings: UInt64 = 0
+        var holders: [NodeID] = []
+        for log in names {
+            guard let state = logs[log] else { continue }
+            let here = state.mine.union(state.underway)
+            var missing = OffsetRanges()
+            for claim in state.claims where isKnown(claim.node) {
+                let theirs = claim.ranges.subtracting(here)
+                if theirs.isEmpty { continue }
+                missing.formUnion(theirs)
+                if !holders.contains(claim.node) { holders.append(claim.node) }
+            }
+            readings += missing.readings
+        }
+        return (readings, holders.sorted())
+    }
+
     /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that
     /// it is gone, has closed the log without it, or is not known any more. Data beats a gap: should it turn up, it
     /// is no gap.

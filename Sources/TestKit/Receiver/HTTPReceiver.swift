@@ -44,15 +44,24 @@ package enum ReceiverMode: Hashable, Sendable {
 
 /// A small HTTP receiver of native batches: stores readings once by key, checks the contract, and fails on demand.
 package final class HTTPReceiver: Sendable {
+    /// Is given a batch and the headers of its request, names in lower case; says how many of its readings are new.
+    package typealias Taker = @Sendable ([ReceivedReading], [String: String]) -> Int
+
     let store: ReceiverStore
     private let tls: ReceiverTLS?
     private let running = Mutex<(group: MultiThreadedEventLoopGroup, channel: any Channel)?>(nil)
 
     /// `taker`: is given what arrives, in place of the memory here, and says how many of these readings are new. For runs so long that all
     /// of it would not fit.
-    package init(tls: ReceiverTLS? = nil, taker: (@Sendable ([ReceivedReading]) -> Int)? = nil) {
+    package convenience init(tls: ReceiverTLS? = nil, taker: (@Sendable ([ReceivedReading]) -> Int)? = nil) {
+        let witness: Taker? = if let taker { { batch, _ in taker(batch) } } else { nil }
+        self.init(tls: tls, witness: witness)
+    }
+
+    /// `witness`: a taker that is told besides who brought the batch, as far as the request's headers say it.
+    package init(tls: ReceiverTLS? = nil, witness: Taker?) {
         self.tls = tls
-        store = ReceiverStore(taker: taker)
+        store = ReceiverStore(taker: witness)
     }
 
     /// Listens; returns the port. May be called again after ``stop()``; what was received stays.

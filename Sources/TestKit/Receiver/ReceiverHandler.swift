@@ -60,22 +60,24 @@ final class ReceiverHandler: ChannelInboundHandler {
             store.fault(error.message)
             return answer(Answer(status: .badRequest, body: error.message), head, context)
         }
-        guard let made = act(mode, batch, context) else { return }
+        guard let made = act(mode, batch, headers, context) else { return }
         answer(made, head, context)
     }
 
     /// `nil` where no answer goes out.
-    private func act(_ mode: ReceiverMode, _ batch: ReceiverContract.Batch, _ context: ChannelHandlerContext) -> Answer?
-    {
+    private func act(
+        _ mode: ReceiverMode, _ batch: ReceiverContract.Batch, _ headers: [String: String],
+        _ context: ChannelHandlerContext
+    ) -> Answer? {
         let json: HTTPHeaders = ["Content-Type": "application/json"]
         switch mode {
         case .poison(let status, let device) where batch.readings.contains { $0.device == device }:
             return Answer(status: HTTPResponseStatus(statusCode: status), body: "I do not like \(device)")
         case .accept, .poison:
-            store.store(batch.received)
+            store.store(batch.received, headers: headers)
             return Answer(status: .ok, headers: json, body: batch.echo(base: batch.base))
         case .acceptSilently:
-            store.store(batch.received)
+            store.store(batch.received, headers: headers)
             return Answer(status: .noContent)
         case .status(let status):
             return Answer(status: HTTPResponseStatus(statusCode: status), body: "as told")
@@ -85,7 +87,7 @@ final class ReceiverHandler: ChannelInboundHandler {
         case .hang:
             return nil
         case .resetAfterCommit:
-            store.store(batch.received)
+            store.store(batch.received, headers: headers)
             reset(context)
             return nil
         case .redirect(let target):
@@ -94,7 +96,7 @@ final class ReceiverHandler: ChannelInboundHandler {
             let page = "<!DOCTYPE html><html><title>Welcome to the hotel</title></html>"
             return Answer(status: .ok, headers: ["Content-Type": "text/html; charset=utf-8"], body: page)
         case .wrongEcho:
-            store.store(batch.received)
+            store.store(batch.received, headers: headers)
             return Answer(status: .ok, headers: json, body: batch.echo(base: batch.base + 1))
         }
     }

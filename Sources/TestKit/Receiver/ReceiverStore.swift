@@ -59,9 +59,9 @@ final class ReceiverStore: Sendable {
     }
 
     private let state = Mutex(State())
-    private let taker: (@Sendable ([ReceivedReading]) -> Int)?
+    private let taker: HTTPReceiver.Taker?
 
-    init(taker: (@Sendable ([ReceivedReading]) -> Int)? = nil) {
+    init(taker: HTTPReceiver.Taker? = nil) {
         self.taker = taker
     }
 
@@ -90,11 +90,12 @@ final class ReceiverStore: Sendable {
         change { Self.note(text, &$0) }
     }
 
-    func store(_ batch: [ReceivedReading]) {
+    /// `headers`: of the request that brought the batch.
+    func store(_ batch: [ReceivedReading], headers: [String: String]) {
         change { state in
             state.snapshot.batches += 1
             if let taker {
-                let new = taker(batch)
+                let new = taker(batch, headers)
                 state.snapshot.readings += new
                 state.snapshot.duplicates += batch.count - new
                 return

@@ -37,9 +37,29 @@ enum ListText {
                     + [
                         Cell(duration(upload["retry_in_s"])), Cell(count: total(upload["refused"]), isLoss: true),
                     ])
-            table.note(upload["last_error"]?.string)
+            duties(upload, &table)
         }
         return table
+    }
+
+    /// Why nothing is sent, and what is uploaded for whom. The reason has the error in it.
+    private static func duties(_ upload: JSONValue, _ table: inout Table) {
+        table.note(upload["reason"]?.string ?? upload["last_error"]?.string)
+        for entry in (upload["relayed"]?.elements ?? []).prefix(dutiesShown) {
+            let text = "for \(name(entry)): \(plain(entry["pending"])) readings of log \(plain(entry["log"]))"
+            table.note(text, .dim)
+        }
+        for entry in (upload["relayed_by"]?.elements ?? []).prefix(dutiesShown) {
+            table.note("by \(name(entry)): log \(plain(entry["log"])) of this gateway", .dim)
+        }
+    }
+
+    /// Logs that are listed below an upload, of each kind.
+    private static let dutiesShown = 4
+
+    private static func name(_ gateway: JSONValue) -> String {
+        let name = plain(gateway["gateway"])
+        return name.isEmpty ? String(plain(gateway["node"]).prefix(8)) : name
     }
 
     static func peers(_ peers: [JSONValue], indent: Int = 0) -> Table {
@@ -55,19 +75,20 @@ enum ListText {
         return table
     }
 
-    /// The column of qualities is there only where one is not good.
+    /// The column of qualities is there only where one is not good, that of gateways only where there are several.
     static func latest(_ readings: [JSONValue], now: Milliseconds) -> Table {
         let rows = readings.compactMap { json in ReadingRow(json).map { ($0, json["history"]?.elements ?? []) } }
         let isAllGood = rows.allSatisfy { $0.0.quality == "good" }
+        let isOfOne = Set(rows.map(\.0.node)).count <= 1
         var table = Table(
-            [
+            (isOfOne ? [] : [.left("GATEWAY", least: 6)]) + [
                 .left("DEVICE", least: 10), .left("METRIC", least: 10), .left("VALUE", least: 8),
                 .left("TREND", least: 8, mayGo: true), .right("TIME"),
             ] + (isAllGood ? [] : [.left("QUALITY", least: 7)]))
         for (row, history) in rows {
             let quality = Cell(row.quality, row.quality == "good" ? .dim : .warning)
             table.rows.append(
-                [
+                (isOfOne ? [] : [Cell(row.gatewayText)]) + [
                     Cell(row.device), Cell(row.metric), Cell(row.valueText),
                     Cell(trend(row.value, history), keepsEnd: true), Cell(LocalTime.ago(row.time, now: now)),
                 ] + (isAllGood ? [] : [quality]))

@@ -31,6 +31,9 @@ struct ReadingRow {
         offset = json["offset"]?.plain ?? ""
     }
 
+    /// The name of the gateway that took it; where nobody knows that any more, the start of its node id.
+    var gatewayText: String { gateway.isEmpty ? String(node.prefix(8)) : gateway }
+
     /// The value with its unit, as a person reads it: seven digits of a number, but all of a whole one.
     var valueText: String {
         let text = Self.rounded(value) ?? value.plain

@@ -33,7 +33,7 @@ struct Table {
     var rows: [[Cell]] = []
     let indent: Int
     /// What is said below a row, by the row's index: long text that no column has room for.
-    private var notes: [Int: String] = [:]
+    private var notes: [Int: [(text: String, tone: Tone)]] = [:]
 
     private static let gap = 2
     private static let leastHeading = 4
@@ -46,9 +46,9 @@ struct Table {
     }
 
     /// Says something below the last row; nothing if there is nothing.
-    mutating func note(_ text: String?) {
+    mutating func note(_ text: String?, _ tone: Tone = .warning) {
         guard let text, !text.isEmpty else { return }
-        notes[rows.count - 1] = text
+        notes[rows.count - 1, default: []].append((text, tone))
     }
 
     func lines(_ terminal: Terminal) -> [String] {
@@ -56,16 +56,18 @@ struct Table {
         var lines = [heading(layout, terminal)]
         for (index, row) in rows.enumerated() {
             lines.append(line(row, layout, terminal))
-            guard let note = notes[index] else { continue }
-            let mark = String(repeating: " ", count: indent + Self.gap) + "! "
-            let text = hanging(mark, note, to: terminal.width)
-            for (place, line) in text.prefix(Self.noteLines).enumerated() {
-                let isCut = place == Self.noteLines - 1 && text.count > Self.noteLines
-                let shown = isCut ? cut(line, to: terminal.width - 2) + " …" : line
-                lines.append(Tone.warning.dressed(shown, terminal))
-            }
+            for note in notes[index] ?? [] { lines += self.lines(note.text, note.tone, terminal) }
         }
         return lines
+    }
+
+    private func lines(_ note: String, _ tone: Tone, _ terminal: Terminal) -> [String] {
+        let mark = String(repeating: " ", count: indent + Self.gap) + (tone == .warning ? "! " : "")
+        let text = hanging(mark, note, to: terminal.width)
+        return text.prefix(Self.noteLines).enumerated().map { place, line in
+            let isCut = place == Self.noteLines - 1 && text.count > Self.noteLines
+            return tone.dressed(isCut ? cut(line, to: terminal.width - 2) + " …" : line, terminal)
+        }
     }
 
     func heading(_ layout: Layout, _ terminal: Terminal) -> String {

@@ -1,0 +1,78 @@
+import Environment
+import Model
+import RingLog
+import Testing
+
+@testable import GatewayCore
+
+/// Who uploads what, as a person is told it.
+@Suite struct UploadDutyTests {
+    @Test("A survivor names the dead gateway whose log it uploads, and how much of it is left")
+    func relayed() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        for _ in 0..<10 {
+            covey.feed(0, 50)
+            covey.run(seconds: 1)
+        }
+        let log = try #require(covey.log(0))
+        covey.kill(0)
+        covey.reachesSink = [1, 2]
+        var seen: [Int: [UInt64]] = [:]
+        for _ in 0..<4000 {
+            covey.run(seconds: 0.015)
+            for index in 1..<3 {
+                for entry in duties(covey, index).relayed {
+                    #expect(entry.gateway == LogOwners.Owner(node: CoveyBench.node(0), name: "gateway 0"))
+                    #expect(entry.log == log)
+                    seen[index, default: []].append(entry.pending)
+                }
+            }
+        }
+        #expect(seen.count == 1)
+        let pending = try #require(seen.values.first)
+        #expect(pending.first == 500)
+        #expect(pending == pending.sorted(by: >))
+        for index in 1..<3 { #expect(duties(covey, index).relayed.isEmpty) }
+    }
+
+    @Test("A gateway that returns says who uploads its log, or that it waits for its turn, until it takes it back")
+    func relayedBy() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        for _ in 0..<10 {
+            covey.feed(0, 50)
+            covey.run(seconds: 1)
+        }
+        covey.kill(0)
+        covey.run(seconds: 20)
+        try covey.start(0)
+        covey.run(seconds: 3)
+        let reason = try #require(duties(covey, 0).reason)
+        #expect(reason.hasPrefix("waits for its turn"))
+        covey.reachesSink = [0, 1, 2]
+        covey.run(seconds: 60)
+        #expect(duties(covey, 0).reason == nil)
+    }
+
+    @Test("Where a sink takes nothing the reason has its error, and without anything pending there is none")
+    func unreachable() throws {
+        let covey = try CoveyBench(gateways: 1)
+        covey.run(seconds: 10)
+        #expect(duties(covey, 0).reason == nil)
+        covey.reachesSink = []
+        covey.feed(0, 5)
+        covey.run(seconds: 60)
+        let reason = try #require(duties(covey, 0).reason)
+        #expect(reason.hasPrefix("the sink takes nothing: cut off"))
+        covey.reachesSink = [0]
+        covey.run(seconds: 60)
+        #expect(duties(covey, 0).reason == nil)
+    }
+
+    private func duties(_ covey: CoveyBench, _ index: Int) -> UploadDuties {
+        covey.core(index).duties(0, now: MonotonicInstant(nanoseconds: covey.time))
+    }
+}
