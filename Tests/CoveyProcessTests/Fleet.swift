@@ -19,6 +19,23 @@ func until(
     }
 }
 
+/// Returns when `body` has; throws where that takes too long.
+func within(
+    _ limit: Duration, _ what: String, _ body: @escaping @Sendable () async -> Void
+) async throws {
+    let (ends, end) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(1))
+    Task {
+        await body()
+        end.yield(true)
+    }
+    let deadline = Task {
+        try await Task.sleep(for: limit)
+        end.yield(false)
+    }
+    defer { deadline.cancel() }
+    for await isDone in ends.prefix(1) where !isDone { throw Late(description: "waited too long until \(what)") }
+}
+
 /// Several gateways of one covey on this machine, each the real program as a process of its own, with a real broker at each site, and one
 /// receiver that all of them upload to. It is away until ``openSink()``.
 final class Fleet: Sendable {
@@ -85,6 +102,12 @@ final class Fleet: Sendable {
                 throw Late(description: "\(error)\n" + logs.joined(separator: "\n"))
             }
         }
+    }
+
+    /// Returns when `count` distinct readings have come.
+    func waitForReadings(_ count: Int) async throws {
+        let receiver = receiver
+        try await within(.seconds(90), "the receiver has \(count) readings") { await receiver.waitForReadings(count) }
     }
 
     func openSink() async throws { try await receiver.start(port: sinkPort) }

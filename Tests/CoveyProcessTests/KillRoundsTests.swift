@@ -20,7 +20,7 @@ extension SurvivorTests {
         for _ in 0..<Self.rounds {
             let loading = Task {
                 try await withThrowingTaskGroup(of: Void.self) { group in
-                    for member in fleet.members { group.addTask { try await member.publish(400, rate: 150) } }
+                    for member in fleet.members { group.addTask { try await member.publish(300, rate: 150) } }
                     try await group.waitForAll()
                 }
             }
@@ -36,9 +36,9 @@ extension SurvivorTests {
             try await loading.value
             for victim in victims { try await victim.start() }
         }
-        #expect(fleet.acknowledged == Self.rounds * Self.gateways * 400)
+        #expect(fleet.acknowledged == Self.rounds * Self.gateways * 300)
         let expected = fleet.acknowledged
-        try await until("the receiver has everything") { fleet.receiver.snapshot().readings >= expected }
+        try await fleet.waitForReadings(expected)
         for member in fleet.members {
             try await until("\(member.name) has nothing to send") { try await member.status().pendingUploads == 0 }
         }
@@ -77,6 +77,7 @@ extension SurvivorTests {
         try await victim.start()
         try await loading.value
         try await fleet.openSink()
+        try await fleet.waitForReadings(900)
         try await until("the receiver has every number") { fleet.compare().missing == 0 }
         let snapshot = fleet.receiver.snapshot()
         #expect(snapshot.faults.isEmpty)

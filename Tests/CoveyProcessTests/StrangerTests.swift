@@ -15,7 +15,7 @@ struct StrangerTests {
         let (one, two) = (fleet.members[0], fleet.members[1])
         try await one.publish(300)
         try await until("the other has them") { try await two.status().ring.readings >= 300 }
-        await fleet.receiver.waitForReadings(300)
+        try await fleet.waitForReadings(300)
         capture.stop()
 
         // The capture does see names where they are in the open: on the broker's side.
@@ -65,7 +65,7 @@ struct StrangerTests {
             }
         }
         try await loading.value
-        await fleet.receiver.waitForReadings(900)
+        try await fleet.waitForReadings(900)
         #expect(fleet.compare() == (0, 0))
         #expect(fleet.receiver.snapshot().duplicates == 0)
         for member in fleet.members {
@@ -91,7 +91,7 @@ struct StrangerTests {
         try await Fleet.makeKey(at: "\(fleet.directory)/key1")
         for member in fleet.members { try await member.start() }
         for member in fleet.members { try await member.publish(20) }
-        await fleet.receiver.waitForReadings(40)
+        try await fleet.waitForReadings(40)
         for member in fleet.members {
             try await until("\(member.name) refuses the other") {
                 let refused = try await member.status().covey?.link?.refused ?? [:]

@@ -31,7 +31,7 @@ struct SurvivorTests {
         await second.kill()
         #expect(fleet.receiver.snapshot().requests == 0)
         try await fleet.openSink()
-        try await until("the receiver has everything") { fleet.receiver.snapshot().readings >= Self.backlog }
+        try await fleet.waitForReadings(Self.backlog)
         try await until("the survivor knows that") { try await last.status().pendingUploads == 0 }
 
         let (missing, doubled) = fleet.compare()
