@@ -16,6 +16,8 @@ import SupervisionCore
 /// again after a while.
 extension Gateway {
     private static let coolDown = Exceeded.quarantine(coolDown: .seconds(600))
+    /// Of the way to the peers: a key file that is put right, or an address that the machine gets, ends a gateway's loneliness soon.
+    private static let linkCoolDown = Exceeded.quarantine(coolDown: .seconds(20))
     private static let tries = Intensity(restarts: 5, period: .seconds(60))
     private static let backoff = Backoff(initial: .milliseconds(500), maximum: .seconds(60))
 
@@ -120,12 +122,12 @@ extension Gateway {
         let finder = SeedFinder(
             seeds: cluster.seeds, link: link, gateway: gateway, clock: parts.clock, log: parts.log)
         return [
-            ChildSpec("link", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) { _ in
+            ChildSpec("link", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) { _ in
                 try await link.run(gateway) {
                     logger.notice("the covey reaches this gateway at \(link.address), port \($0)")
                 }
             },
-            ChildSpec("seeds", backoff: Self.backoff, exceeded: Self.coolDown, intensity: Self.tries) {
+            ChildSpec("seeds", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) {
                 try await finder.run($0)
             },
         ]

@@ -58,6 +58,52 @@ package struct Status: Decodable, Sendable {
     package let ledger: Ledger
     package let tree: Node
     package let ring: Ring
+    package let uploads: [Upload]
+    package let peers: [Peer]
+    /// `nil` where there is no `[cluster]`.
+    package let covey: Covey?
+
+    /// Readings that some sink still has to get from this gateway, those of peers included.
+    package var pendingUploads: Int { uploads.reduce(0) { $0 + $1.pending } }
+    package var alivePeers: [Peer] { peers.filter { $0.state == "alive" } }
+
+    package struct Upload: Decodable, Sendable {
+        package let name: String
+        package let pending: Int
+    }
+
+    package struct Peer: Decodable, Sendable {
+        package let name: String
+        package let state: String
+    }
+
+    package struct Covey: Decodable, Sendable {
+        package struct UnderReplicated: Decodable, Sendable {
+            package let logs: Int
+            package let readings: Int
+        }
+
+        package struct Link: Decodable, Sendable {
+            private enum CodingKeys: String, CodingKey {
+                case refused
+                case datagramsReceived = "datagrams_received"
+            }
+
+            package let datagramsReceived: Int
+            /// By reason.
+            package let refused: [String: Int]
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case linked, link, ignored
+            case underReplicated = "under_replicated"
+        }
+
+        package let linked: Bool
+        package let underReplicated: UnderReplicated
+        package let link: Link?
+        package let ignored: [String: Int]
+    }
 
     package struct Configuration: Decodable, Sendable {
         private enum CodingKeys: String, CodingKey {
@@ -76,12 +122,14 @@ package struct Status: Decodable, Sendable {
         }
 
         private enum CodingKeys: String, CodingKey {
-            case segments, retired
+            case segments, readings, retired
             case bytesWritten = "bytes_written"
             case retiredSegments = "retired_segments"
         }
 
         package let segments: Int
+        /// Readings on its disk, those of peers included.
+        package let readings: Int
         package let bytesWritten: Int
         package let retired: Int
         package let retiredSegments: [Retired]
