@@ -69,7 +69,7 @@ extension GossipState {
             acknowledge(peer, lines)
             answer(page: lines, tags, peer, now, &directives)
         case .wants(let life, let lines):
-            guard let peer = greet(sender, life) else { return remind(sender, &directives) }
+            guard let peer = greet(sender, life) else { return }
             acknowledge(peer, lines)
             peers[peer].inFlightUntil = nil
             answer(wants: lines, peer, &directives)
@@ -79,8 +79,7 @@ extension GossipState {
         case .delta(let life, let flags, let sections):
             take(sections, flags, life, from: sender, isFrame: isFrame, now, &directives)
         case .ack(let life, let of, let own, let shared):
-            guard of.start == self.life.start else { return }
-            guard let peer = greet(sender, life) else { return remind(sender, &directives) }
+            guard let peer = greet(sender, life), of.start == self.life.start else { return }
             var known = [Known(writer: self.shared, version: shared, collected: 0)]
             if of == self.life { known.append(Known(writer: self.own, version: own, collected: 0)) }
             acknowledge(peer, known)
@@ -112,11 +111,7 @@ extension GossipState {
             if isBehind { missed.append(store.writers[index].line) }
             if section.writer.node == sender, section.writer.isShared { shared = store.writers[index].version }
         }
-        guard let peer = greet(sender, life) else {
-            // Of a later life only a word may have come here, which named no stream that could reach it some other way.
-            if flags.contains(.wantsAck) { remind(sender, &directives) }
-            return
-        }
+        guard let peer = greet(sender, life) else { return }
         if flags.contains(.wantsAck), !flags.contains(.answers), !missed.isEmpty {
             // What was sent before was lost, or comes later; the sender would not say it again for a while.
             directives.append(.datagram(GossipWire.encode(.wants(self.life, missed)), to: sender))

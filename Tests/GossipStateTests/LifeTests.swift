@@ -37,21 +37,6 @@ struct LifeTests {
         #expect(new.passenger == other.passenger)
     }
 
-    @Test("a life that ranks below one of which only a word was heard is told so, and its pushes are acknowledged then")
-    func lostIncarnationUnwritten() throws {
-        var (old, other) = (member(0, start: 9, incarnation: 1), member(1))
-        _ = try other.put([1], for: key, now: at(1))
-        // The old life acknowledges, and says nothing of its own.
-        push(&other, to: &old, at(1))
-        var new = member(0, start: 1, incarnation: 1)
-        for round in 0..<3 {
-            _ = try new.put([3, UInt8(round)], for: key, now: at(2 + 30 * Int64(round)))
-            push(&new, to: &other, at(2 + 30 * Int64(round)))
-        }
-        #expect(other.own(new.node, key) == [3, 2])
-        #expect(new.acknowledged(by: other.node) == new.version)
-    }
-
     @Test("a forgotten node's own entries go, are not taken in again, and come back once it is known again")
     func forgotten() throws {
         var (one, other, third) = (member(0), member(1), member(2))
