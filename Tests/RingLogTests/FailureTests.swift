@@ -59,7 +59,7 @@ struct FailureTests {
     }
 
     @Test
-    func `a disk that turns read-only retires nothing, and goes on where it was`() throws {
+    func `a disk that turns read-only retires nothing, and takes readings again when it can`() throws {
         let (rig, log) = try rig()
         rig.disk.refuse(.readOnly)
         try rig.append([reading("a", .number(9), at: 9_000_000)])
@@ -73,6 +73,34 @@ struct FailureTests {
         #expect(rig.acknowledged[log] == 6)
         try rig.cutPower { _ in false }
         rig.check()
+    }
+
+    @Test
+    func `a block whose sync was refused is not written over, so that no write gone astray leaves it to newer names`()
+        throws
+    {
+        let (rig, log) = try rig()
+        try rig.append([reading("b", .number(9), at: 9_000_000)])
+        let refused = try #require(rig.cut())
+        for write in refused.writes { try rig.disk.write(write.bytes, at: write.position) }
+        rig.finish(refused, .failure(DiskError(.full, "sync: refused")))
+        #expect(
+            rig.ring.statistics.retiredSegments == 0
+                && rig.ring.readPlan(log: log, range: .zero..<Offset(5), limit: 9)
+                    .perform(on: rig.disk).readings.count == 5
+        )
+        try rig.append([reading("c", .number(10), at: 10_000_000)])
+        let next = try #require(rig.cut())
+        for write in next.writes {
+            let range = write.position..<write.position + write.bytes.count
+            #expect(!refused.writes.contains { range.overlaps($0.position..<$0.position + $0.bytes.count) })
+        }
+        rig.finish(next, next.perform(on: rig.disk))
+        rig.commitAll()
+        #expect(rig.acknowledged[log] == 7)
+        try rig.cutPower { _ in true }
+        rig.check()
+        #expect(rig.readAll(log).count == 7)
     }
 
     @Test

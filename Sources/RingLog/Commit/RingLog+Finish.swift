@@ -98,7 +98,7 @@ extension RingLog {
             if let hot, plan.touches.contains(hot.segment) { leaveHot() }
             if let cold, plan.touches.contains(cold.segment) { leaveCold(cold) }
         } else {
-            // The medium is sound, only closed to us: the same places are written again from the start later.
+            // The medium is sound, only closed to us.
             if plan.hasRolled, let next = hot?.segment {
                 segments[next] = plan.segmentsBefore[next]
                 if let old = plan.hotBefore?.segment { segments[old].state = plan.segmentsBefore[old].state }
@@ -106,7 +106,13 @@ extension RingLog {
                 records.snapshot = []
                 records.snapshotIsOpen = false
             }
-            hot = plan.hotBefore
+            if plan.hasRolled || plan.block == nil || !leavesRefused {
+                // The same places are written again from the start later: a segment opened anew has another generation then.
+                hot = plan.hotBefore
+            } else if let hot {
+                segments[hot.segment].state = .sealed
+                leaveHot()
+            }
         }
         health.failuresInRow += 1
         health.retryAt = now.advanced(by: health.pause)
@@ -119,6 +125,11 @@ extension RingLog {
         }
         return events + takeEvents()
     }
+
+    /// A refused block may lie where it belongs all the same. Were another one written over it, and that write went astray, the old one would
+    /// be whole, of the right generation, and be read with names that came later. So the segment gets no more, unless the ring is so full
+    /// that something would have to go for it.
+    private var leavesRefused: Bool { usable > 2 }
 
     /// Merged blocks that were on their way are given up: their sources still stand.
     private mutating func dropBackground() {

@@ -57,7 +57,7 @@ extension World {
                 }
             }
         }
-        for copy in ring.copies { scanCopy(copy, ring, of: gateway, &scan) }
+        for copy in ring.copies { scanCopy(copy, ring, of: gateway, isSynced: isSynced, &scan) }
         let held = ring.logIDs + ring.copies.map(\.log)
         gateway.holdings = Dictionary(uniqueKeysWithValues: held.map { ($0, OffsetRanges(ring.ranges(of: $0))) })
         if ages != ages.sorted(), !gateway.history.isDishonest {
@@ -67,7 +67,7 @@ extension World {
     }
 
     private func scanCopy(
-        _ copy: CopiedLog, _ ring: RingLog, of gateway: SimulatedGateway, _ scan: inout Scan
+        _ copy: CopiedLog, _ ring: RingLog, of gateway: SimulatedGateway, isSynced: Bool, _ scan: inout Scan
     ) {
         guard let book = truth.book(copy.log) else {
             return fail(.noRottenReading, gateway, "a copy of \(copy.log), which nobody has minted")
@@ -76,7 +76,11 @@ extension World {
             for reading in readAll(copy.log, range, ring, of: gateway) {
                 scan.readable.insert(Key(reading))
                 learn(reading, from: gateway)
-                book.fates[Int(reading.offset.rawValue)]?.disks |= gateway.bit
+                if isSynced {
+                    book.fates[Int(reading.offset.rawValue)]?.disks |= gateway.bit
+                } else {
+                    gateway.unsynced.append(Key(reading))
+                }
             }
         }
         for gap in copy.lost {

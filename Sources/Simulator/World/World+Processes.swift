@@ -55,6 +55,10 @@ extension World {
         for index in gateway.sources.indices {
             gateway.sources[index].ticket = nil
             gateway.sources[index].mustRedeliver = true
+            // Its last word died unanswered with the process before: a broker has it still.
+            guard gateway.sources[index].isSilent, !gateway.sources[index].inFlight.isEmpty else { continue }
+            gateway.sources[index].isSilent = false
+            later(SimulatedTime.second, .feed(gateway: gateway.index, source: index))
         }
         checkStart(gateway)
         act(directives, of: gateway)
@@ -220,7 +224,9 @@ extension World {
         }
         if case .success = result, !gateway.unsynced.isEmpty, gateway.disk.pendingSectors == 0 {
             for key in gateway.unsynced {
-                guard let book = truth.book(key.log) else { continue }
+                guard let book = truth.book(key.log),
+                    gateway.holdings[key.log]?.contains(Offset(key.offset)) ?? false
+                else { continue }
                 book.fates[Int(key.offset)]?.flags.insert(.durable)
                 book.fates[Int(key.offset)]?.disks |= gateway.bit
             }
