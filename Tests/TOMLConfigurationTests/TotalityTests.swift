@@ -16,7 +16,9 @@ import Testing
 
     @Test func deepValuesAreRefusedWithoutRecursion() {
         let deep = String(repeating: "[", count: 10_000)
-        #expect(message("[cluster]\nkey_file = \"/k\"\nseeds = " + deep) == "values are nested too deeply (16 levels at most)")
+        #expect(
+            message("[cluster]\nkey_file = \"/k\"\nseeds = " + deep)
+                == "values are nested too deeply (16 levels at most)")
         #expect(
             message("[cluster]\nkey_file = \"/k\"\nseeds = " + String(repeating: "{a=", count: 10_000))
                 == "values are nested too deeply (16 levels at most)")
