@@ -191,7 +191,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "Supervision", "SupervisionCore",
+                "ClusterLink", "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "Supervision",
+                "SupervisionCore",
                 "TestKit",
                 "TOMLConfiguration", "covey",
                 logging,

@@ -25,6 +25,7 @@ package final class ClusterLink: Sendable {
         /// Where peers reach this gateway.
         package var address: PeerAddress
         package var node: NodeID
+        /// Never the same for two links: datagrams are numbered from 0, and a number sealed twice under one key gives both away.
         package var start: StartID
 
         package init(host: String, port: Int, address: PeerAddress, node: NodeID, start: StartID) {

@@ -75,7 +75,7 @@ private struct Assembly {
             Mailbox<GatewayActor.SendOrder>(capacity: 2 * Limits.chunksInFlight, overflow: .refuse)
         }
         let peerLink = try configuration.cluster.map { cluster throws(GatewayError) in
-            try PeerLink(cluster, node: storage.node, start: StartID(UInt64.random(in: .min ... .max)))
+            try PeerLink(cluster, node: storage.node)
         }
         let departure = Departure()
         let outlets = outlets(queues, topics, tails, instruments, peerLink, departure)

@@ -11,13 +11,11 @@ final class PeerLink: Sendable {
     private let told: Mutex<PeerAddress>
     private let configuration: ClusterConfiguration
     private let node: NodeID
-    private let start: StartID
     private let link = Mutex<ClusterLink?>(nil)
 
-    init(_ configuration: ClusterConfiguration, node: NodeID, start: StartID) throws(GatewayError) {
+    init(_ configuration: ClusterConfiguration, node: NodeID) throws(GatewayError) {
         self.configuration = configuration
         self.node = node
-        self.start = start
         let listen = configuration.listen
         let fixed = configuration.advertise.flatMap { PeerAddress($0.description) }
         guard let address = fixed ?? PeerAddress.reachable(host: listen.host, port: listen.port) else {
@@ -47,11 +45,8 @@ final class PeerLink: Sendable {
     }
 
     func run(_ gateway: GatewayActor, ready: @escaping @Sendable (Int) -> Void) async throws {
-        let settings = ClusterLink.Settings(
-            host: configuration.listen.host, port: configuration.listen.port, address: address, node: node, start: start
-        )
         let made = try ClusterLink(
-            settings, keys: try keys(),
+            settings(), keys: try keys(),
             receiver: ClusterLink.Receiver(
                 datagram: { await gateway.handle(.datagram($0, from: $1)) },
                 frame: { await gateway.handle(.frame($0, from: $1)) },
@@ -59,6 +54,14 @@ final class PeerLink: Sendable {
         link.withLock { $0 = made }
         defer { link.withLock { $0 = nil } }
         try await made.run(ready: ready)
+    }
+
+    /// For one link. Each has a start id of its own, as each numbers its datagrams from 0.
+    func settings() -> ClusterLink.Settings {
+        var random = SystemRandomNumberGenerator()
+        return ClusterLink.Settings(
+            host: configuration.listen.host, port: configuration.listen.port, address: address, node: node,
+            start: StartID(using: &random))
     }
 
     private func keys() throws(KeyFileError) -> KeyRing {
@@ -77,7 +80,6 @@ final class PeerLink: Sendable {
         return keys.keys.count
     }
 
-    /// - Returns: Whether there is a link to send it on.
     func send(datagram: [UInt8], to peer: PeerAddress) { link.withLock(\.self)?.send(datagram: datagram, to: peer) }
 
     /// - Returns: Whether there is a link: without one the peer cannot be reached.
