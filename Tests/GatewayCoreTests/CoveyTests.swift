@@ -188,6 +188,29 @@ extension CoveyTests {
         #expect(claimed == [], "nobody has what left memory")
     }
 
+    @Test("A gateway whose disk refuses its first syncs claims nothing of what it found, until a commit goes well")
+    func refusedStart() throws {
+        let covey = try CoveyBench(gateways: 2)
+        covey.reachesSink = []
+        covey.run(seconds: 12)
+        covey.feed(0, 20)
+        covey.run(seconds: 5)
+        let log = try #require(covey.log(0))
+        let name = LogName(node: CoveyBench.node(0), log: log)
+        for index in 0..<2 { covey.kill(index) }
+        covey.boxes[1].disk.refuse(.failed)
+        for index in 0..<2 { try covey.start(index) }
+        covey.run(seconds: 30)
+        func holders() -> [NodeID]? { covey.core(0).cluster?.replicator.holders(of: name, at: Offset(19)) }
+        #expect(covey.held(log, by: 1) == 20)
+        #expect(covey.core(0).cluster?.alive == [CoveyBench.node(1)])
+        #expect(holders() == [CoveyBench.node(0)])
+        covey.boxes[1].disk.refuse(nil)
+        covey.feed(1, 1)
+        covey.run(seconds: 60)
+        #expect(holders() == [CoveyBench.node(0), CoveyBench.node(1)])
+    }
+
     @Test("Copies that no sink must have make room for newer ones")
     func nothingRequired() throws {
         let covey = try CoveyBench(gateways: 2, acks: 2, requiresSink: false, segments: 12)

@@ -41,6 +41,8 @@ package struct Cluster: Sendable {
     var keptHolds: [(id: HoldID, version: UInt64)] = []
     /// Which logs may have come closer to their release.
     var unsettled: [LogName] = []
+    /// What may be said of each log once what was found at the start is known to be durable.
+    var withheld: [LogName: Holdings] = [:]
     var bulletin = Bulletin()
     /// Holders that are to hear of this step's news at once.
     var pushes: [NodeID] = []

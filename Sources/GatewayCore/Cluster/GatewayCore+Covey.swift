@@ -88,6 +88,7 @@ extension GatewayCore {
     /// Everything that follows a step of the core: what has become durable, what has been settled, what is to be told.
     mutating func followCovey(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         guard cluster != nil else { return }
+        claimWithheld(now: now, &directives)
         beginIfDue(now: now, &directives)
         releaseIfDue(now: now)
         tellSinks(now: now, &directives)
