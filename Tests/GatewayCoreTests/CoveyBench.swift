@@ -44,6 +44,8 @@ final class CoveyBench {
     /// What the sink was sent, doubles included.
     var sent: [LogID: [UInt64]] = [:]
     var reports: [String] = []
+    /// Whose receipts are wrong: its memory turns bits over between the disk and the digest.
+    var wrongReceipts: Set<Int> = []
     var acks = 1
     /// Whether the sink must have a reading before it may go.
     var requiresSink = true
@@ -159,8 +161,15 @@ final class CoveyBench {
         guard reachesSink.contains(index) else {
             return step(.sent(sink: 0, request.id, .unavailable(reason: "cut off", retryAfter: nil)), index)
         }
-        let readings = source.perform(on: boxes[index].disk).readings
+        var readings = source.perform(on: boxes[index].disk).readings
         sent[request.log, default: []] += readings.map(\.offset.rawValue)
+        if wrongReceipts.contains(index) {
+            readings = readings.map {
+                let (series, stamp) = ($0.reading.series, $0.reading.stamp)
+                let reading = Reading(series: series, stamp: stamp, value: .number(-1))
+                return StoredReading(log: $0.log, offset: $0.offset, reading: reading)
+            }
+        }
         step(.sent(sink: 0, request.id, .accepted, SendDevices(readings)), index)
     }
 
