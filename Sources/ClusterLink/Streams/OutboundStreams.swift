@@ -54,8 +54,10 @@ final class OutboundStreams: Sendable {
         for _ in 0..<2 {
             let (stream, isNew) = stream(to: peer)
             guard let stream else { break }
+            let place = enqueue(frame, stream)
+            // Not before: a call that fails at once would find nothing to be told of, and the message would call again.
             if isNew { dial(stream, peer, address, group, tls) }
-            switch enqueue(frame, stream) {
+            switch place {
             case .queued: return
             case .now(let channel): return write(frame, stream, channel)
             case .full: return end(stream, peer, isLost: true)
