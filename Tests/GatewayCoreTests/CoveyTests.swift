@@ -188,6 +188,22 @@ extension CoveyTests {
         #expect(claimed == [], "nobody has what left memory")
     }
 
+    @Test("The journal tells once of each change of a member's state, with its name and address")
+    func journal() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.run(seconds: 15)
+        covey.kill(2)
+        covey.run(seconds: 40)
+        try covey.start(2)
+        covey.run(seconds: 40)
+        let told = covey.reports.filter { $0.contains(", gateway 0: gateway gateway 2 at g2") }
+            .compactMap { $0.split(separator: " at g2 ").last.map(String.init) }
+        #expect(
+            told == [
+                "is alive", "does not answer", "is dead: others do its work until it comes back", "is alive",
+            ])
+    }
+
     @Test("A gateway whose disk refuses its first syncs claims nothing of what it found, until a commit goes well")
     func refusedStart() throws {
         let covey = try CoveyBench(gateways: 2)

@@ -26,6 +26,8 @@ package struct Cluster: Sendable {
     var hasBegun = false
     /// When this gateway has heard of all sinks that any peer requires.
     var releasesAt: MonotonicInstant?
+    /// How each member was last told to be.
+    var toldStates: [NodeID: MemberState] = [:]
     /// Those that were alive, and those that were known, when the machines were told last.
     var alive: [NodeID] = []
     var known: [NodeID] = []

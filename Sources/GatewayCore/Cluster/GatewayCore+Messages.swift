@@ -55,7 +55,9 @@ extension GatewayCore {
                 directives.append(.datagram(Envelope.seal(membership: payload), to: peer))
             case .frame(let payload, let peer): directives.append(.frame(Envelope.seal(membership: payload), to: peer))
             case .wake(let moment): cluster?.wakes.membership = moment
-            case .changed: hasChanged = true
+            case .changed(let member):
+                hasChanged = true
+                tell(member, &directives)
             case .passenger(let root, let node): stepGossip(.passenger(root, from: node), now: now, &directives)
             case .keep(let incarnation): keep(incarnation, now: now)
             case .cloned(let address): becomeAnother(than: address, now: now, &directives)
@@ -64,6 +66,23 @@ extension GatewayCore {
             }
         }
         if hasChanged { tellMembers(now: now, &directives) }
+    }
+
+    /// How a member is, for the journal, where that is another state than it was told to be in.
+    private mutating func tell(_ member: Member, _ directives: inout [GatewayDirective]) {
+        let node = member.identity.node
+        guard cluster?.toldStates.updateValue(member.state, forKey: node) != member.state else { return }
+        let who = "gateway \(member.identity.name) at \(member.address.text)"
+        let report =
+            switch member.state {
+            case .alive: Report(.notice, "\(who) is alive")
+            case .suspect: Report(.notice, "\(who) does not answer")
+            case .dead: Report(.warning, "\(who) is dead: others do its work until it comes back")
+            case .left: Report(.notice, "\(who) has left")
+            case .forgotten: Report(.notice, "\(who) is forgotten")
+            }
+        directives.append(.report(report))
+        if member.state == .forgotten { cluster?.toldStates[node] = nil }
     }
 
     private mutating func tellMembers(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
