@@ -13,10 +13,11 @@ JOBS      := $(shell nproc)
 
 BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev
 RUN_PACKAGES   := mosquitto
+BENCH_PACKAGES := serf iproute2 nftables util-linux
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
     iproute2 nftables libfaketime
 
-.PHONY: help run test lint build release install format bench soak clean setup-build setup-run setup-test lab
+.PHONY: help run test lint build release install format bench bench-covey soak sim clean setup-build setup-run setup-test lab
 
 help:
 	@echo "make run      the main job on this machine: three gateways, one of them killed, a table (Ctrl-C ends it)"
@@ -24,6 +25,7 @@ help:
 	@echo "make release  the installed program, static Swift, stripped"
 	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"
 	@echo "make bench    the figures of Documentation/Benchmarks.md"
+	@echo "make bench-covey  membership beside serf, in network namespaces (root)"
 	@echo "make soak     load for MINUTES=30, with troubles, and a verdict"
 	@echo "make sim      whole coveys in simulated time: SEEDS=1..2000, then the planted bugs"
 	@echo "make format   formats all Swift sources"
@@ -108,6 +110,17 @@ bench: setup-test
 	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
 	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && \
 	    ./footprint-benchmark load && ./footprint-benchmark start
+
+# A covey beside serf, in network namespaces: root's. SECONDS without kills each, so many KILLS.
+SECONDS ?= 60
+KILLS   ?= 8
+SIZES   ?= 3 10 32
+bench-covey: setup-test
+	$(call apt_install,$(BENCH_PACKAGES))
+	for program in covey membership-benchmark; do \
+	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
+	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && \
+	    $(SUDO) env COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" ./membership-benchmark $(SECONDS) $(KILLS) $(SIZES)
 
 MINUTES ?= 30
 soak: setup-test

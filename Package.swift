@@ -151,6 +151,7 @@ let package = Package(
             "footprint-benchmark",
             ["BenchmarkKit", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit"],
             path: "Benchmarks/Footprint"),
+        program("membership-benchmark", ["BenchmarkKit", "TestKit"], path: "Benchmarks/Membership"),
         program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),
