@@ -199,6 +199,7 @@ let package = Package(
             ]),
         tests("BadInputTests", ["LogFormat", "Model", "TestKit", "covey"]),
         tests("CoveyProcessTests", ["Environment", "Model", "TestKit", "covey"]),
+        tests("CoveyNetworkTests", ["Environment", "Model", "TestKit", "covey"]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -18,8 +18,10 @@ package enum RawSocket {
         return (descriptor, port)
     }
 
-    package static func sendDatagram(_ bytes: [UInt8], from socket: Descriptor, to port: Int) {
-        _ = withAddress(port) { sendto(socket.number, bytes, bytes.count, 0, $0, $1) }
+    package static func sendDatagram(
+        _ bytes: [UInt8], from socket: Descriptor, to port: Int, of address: String = "127.0.0.1"
+    ) {
+        _ = withAddress(port, of: address) { sendto(socket.number, bytes, bytes.count, 0, $0, $1) }
     }
 
     package static func datagramSocket() -> Descriptor {
@@ -38,13 +40,13 @@ package enum RawSocket {
         _ = send(socket.number, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
-    private static func withAddress<Answer>(
-        _ port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Answer
+    static func withAddress<Answer>(
+        _ port: Int, of host: String = "127.0.0.1", _ body: (UnsafePointer<sockaddr>, socklen_t) -> Answer
     ) -> Answer {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = inet_addr(host)
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
