@@ -63,14 +63,12 @@ extension GatewayCore {
         _ sink: Int, _ id: SendID, _ outcome: SendOutcome, _ devices: SendDevices?, now: MonotonicInstant,
         _ directives: inout [GatewayDirective]
     ) {
-        if let devices {
-            let isOwn = !ring.isCopy(devices.log)
-            if isOwn { sinks[sink].account.learn(devices) }
-            if outcome == .accepted {
-                tellReceipt(sink, devices.log, devices.range, digest: devices.digest, now: now, &directives)
-            }
-        }
+        if let devices, !ring.isCopy(devices.log) { sinks[sink].account.learn(devices) }
         stepUpload(sink, .sendFinished(id, outcome), now: now, &directives)
+        // Behind it: the receipt may change how many chunks may be under way, and the one that has just ended is none of them.
+        if let devices, outcome == .accepted {
+            tellReceipt(sink, devices.log, devices.range, digest: devices.digest, now: now, &directives)
+        }
         let machine = sinks[sink].machine
         sinks[sink].account.forget { !machine.isUnderWay($0, $1) }
     }

@@ -9,7 +9,7 @@ struct KeylessTests {
         let fleet = try await Fleet(2, keyless: [1])
         try await fleet.openSink()
         let (one, late) = (fleet.members[0], fleet.members[1])
-        let path = "\(fleet.directory)/key1"
+        let path = late.keyFile
         if !isMissing { #expect(system("cp '\(fleet.keyFile)' '\(path)' && chmod 644 '\(path)'") == 0) }
         try await one.start()
         try await late.start()

@@ -88,7 +88,7 @@ struct StrangerTests {
     func otherKey() async throws {
         let fleet = try await Fleet(2, keyless: [1])
         try await fleet.openSink()
-        try await Fleet.makeKey(at: "\(fleet.directory)/key1")
+        try await Fleet.makeKey(at: fleet.members[1].keyFile)
         for member in fleet.members { try await member.start() }
         for member in fleet.members { try await member.publish(20) }
         try await fleet.waitForReadings(40)

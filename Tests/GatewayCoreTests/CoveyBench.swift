@@ -50,6 +50,8 @@ final class CoveyBench {
     /// Whether the sink must have a reading before it may go.
     var requiresSink = true
     var datagrams = 0
+    /// Who is not heard by the gateway of that index.
+    var unheard: [Int: Int] = [:]
     /// See ``RingOptions/copiesShare``.
     private let copiesShare: Double
     private var nextTicket: UInt64 = 0
@@ -207,7 +209,7 @@ final class CoveyBench {
     }
 
     private func send(_ event: GatewayEvent, to peer: PeerAddress, from index: Int) {
-        guard let other = boxes.firstIndex(where: { $0.address == peer }) else { return }
+        guard let other = boxes.firstIndex(where: { $0.address == peer }), unheard[other] != index else { return }
         if boxes[other].core != nil {
             later(2, .event(other, life: boxes[other].life, event))
         } else if case .frame = event {

@@ -1,4 +1,5 @@
 import Environment
+import Membership
 import Model
 import RingLog
 import Testing
@@ -95,6 +96,30 @@ import Testing
         #expect(reason.hasPrefix("the sink takes nothing: cut off"))
         covey.reachesSink = [0]
         covey.run(seconds: 60)
+        #expect(duties(covey, 0).reason == nil)
+    }
+
+    @Test(
+        "Who does not hear the next in rank goes on for four chunks, and after half a minute for good",
+        arguments: [1, 2])
+    func unheardSuccessor(peer: Int) throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.run(seconds: 10)
+        covey.unheard = [0: peer]
+        func feed(_ batches: Int) throws -> Int {
+            for _ in 0..<batches {
+                covey.feed(0, 8)
+                covey.run(seconds: 0.5)
+            }
+            return covey.sent[try #require(covey.log(0))]?.count ?? 0
+        }
+        let first = try feed(16)
+        #expect(97...128 ~= first, "into the fourth chunk of 32")
+        covey.run(seconds: 35)
+        #expect(try feed(32) == 384)
+        for index in 0..<3 {
+            #expect(covey.core(index).cluster?.membership.members.map(\.state) == [.alive, .alive])
+        }
         #expect(duties(covey, 0).reason == nil)
     }
 

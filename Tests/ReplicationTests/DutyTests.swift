@@ -277,6 +277,37 @@ import Testing
         #expect(driver.allowance == 4)
     }
 
+    @Test func aNextRankThatLivesAndGivesNoWordHoldsUpTheLogForHalfAMinute() {
+        var driver = member(cast.origin)
+        driver.step(.began(cast.log))
+        driver.step(.peerHolds(cast.first, cast.log, holding(0, 512)))
+        driver.step(.peerHolds(cast.second, cast.log, holding(0, 512)))
+        driver.step(.holds(cast.log, holding(0, 51_200)))
+        for chunk in 0..<4 as Range<UInt64> {
+            driver.step(.uploaded(sinkS, cast.log, span(chunk * 512, chunk * 512 + 512), digest: chunk))
+        }
+        driver.run(2)
+        driver.step(.acknowledged(cast.second, version: driver.version))
+        driver.run(27)
+        #expect(driver.allowance == 0)
+        driver.run(3)
+        #expect(driver.allowance == 4, "the next that hears takes its place")
+        for chunk in 4..<8 as Range<UInt64> {
+            driver.step(.uploaded(sinkS, cast.log, span(chunk * 512, chunk * 512 + 512), digest: chunk))
+        }
+        #expect(driver.allowance == 0, "and is not outrun")
+        driver.step(.acknowledged(cast.first, version: driver.version))
+        driver.run(2)
+        driver.step(.acknowledged(cast.first, version: driver.version))
+        #expect(driver.allowance == 4)
+        for chunk in 8..<12 as Range<UInt64> {
+            driver.step(.uploaded(sinkS, cast.log, span(chunk * 512, chunk * 512 + 512), digest: chunk))
+        }
+        driver.run(2)
+        driver.step(.acknowledged(cast.second, version: driver.version))
+        #expect(driver.allowance == 0, "who gave word again is waited for again")
+    }
+
     @Test func withoutANextRankNothingIsHeldBack() {
         var driver = member(cast.origin)
         driver.step(.began(cast.log))

@@ -89,6 +89,9 @@ package struct DutySettings: Hashable, Sendable {
     package var vouchPause: Duration = .milliseconds(1500)
     /// Chunks without a receipt that the next rank has: what a hand-off repeats at most.
     package var chunksUnknown = 4
+    /// The next in rank that gives no word of receipts for so long is passed over: longer than a death goes unnoticed in a covey of up to
+    /// ten, so that only who lives and cannot answer is.
+    package var deafAfter: Duration = .seconds(30)
     package var chunkReadings = Limits.chunkReadings
     /// Reads of the disk for digests at a time: uploads and repair want it too.
     package var digestsInFlight = 4

@@ -60,25 +60,54 @@ extension DutyRoster {
     }
 
     /// The gateway that would go on if this one fell silent: the best of the others that live, reach the sink and hold something of
-    /// the log. What it has not heard of is what it would repeat.
-    private func successor(_ place: Int) -> NodeID? {
+    /// the log, and are fit. What it has not heard of is what it would repeat.
+    private func successor(_ place: Int, where isFit: (NodeID) -> Bool = { _ in true }) -> NodeID? {
         let key = duties[place].key
         var best: NodeID?
-        for (peer, _) in logs[key.log]?.peers ?? [] where isAlive(peer) && reaches(peer, key.sink) {
+        for (peer, _) in logs[key.log]?.peers ?? [] where isAlive(peer) && reaches(peer, key.sink) && isFit(peer) {
             if best.map({ isBetter(peer, than: $0, key) }) ?? true { best = peer }
         }
         return best
     }
 
-    mutating func allow(_ place: Int, _ out: inout [DutyDirective]) {
+    private func chunksUnknown(_ place: Int, to peer: NodeID) -> Int {
+        duties[place].own.chunksUnknown(at: versions[peer] ?? 0, chunk: settings.chunkReadings)
+    }
+
+    /// Chunks of which the next in rank lacks the receipts; `nil` where there is nobody. One that lives, as others say, and gives no
+    /// word here for long is cut off from this gateway alone: the next that does hear takes its place, or the log would stand still for
+    /// as long as the cut lasts.
+    private mutating func chunksUnknown(
+        _ place: Int, now: MonotonicInstant, _ next: inout [MonotonicInstant]
+    ) -> Int? {
+        guard let first = successor(place) else { return nil }
+        let unknown = chunksUnknown(place, to: first)
+        guard unknown >= settings.chunksUnknown else {
+            duties[place].heldUpSince = nil
+            return unknown
+        }
+        let since = duties[place].heldUpSince ?? now
+        duties[place].heldUpSince = since
+        let limit = since.advanced(by: settings.deafAfter)
+        if limit > now {
+            next.append(limit)
+            return unknown
+        }
+        let hearing = successor(place) { chunksUnknown(place, to: $0) < settings.chunksUnknown }
+        return hearing.map { chunksUnknown(place, to: $0) } ?? unknown
+    }
+
+    mutating func allow(
+        _ place: Int, now: MonotonicInstant, _ next: inout [MonotonicInstant], _ out: inout [DutyDirective]
+    ) {
         guard duties[place].isStarted else { return }
         let key = duties[place].key
         var allowance = KeyDuty.Allowance.unlimited
-        if let peer = successor(place) {
-            let unknown = duties[place].own.chunksUnknown(at: versions[peer] ?? 0, chunk: settings.chunkReadings)
+        if let unknown = chunksUnknown(place, now: now, &next) {
             allowance = .chunks(max(settings.chunksUnknown - unknown, 0))
             if unknown > 0 { throttled.enter(key) } else { throttled.leave(key) }
         } else {
+            duties[place].heldUpSince = nil
             throttled.leave(key)
         }
         let isUsed = duties[place].isAllowanceUsed && allowance != .unlimited

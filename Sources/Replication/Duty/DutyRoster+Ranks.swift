@@ -26,7 +26,7 @@ extension DutyRoster {
         guard let place = places[key] else { return }
         var next: [MonotonicInstant] = []
         decide(place, now: now, &next, &out)
-        allow(place, &out)
+        allow(place, now: now, &next, &out)
         vouch(place, now: now, &next)
         speak(place, now: now, &next, &out)
         schedule(place, at: next.min())
@@ -82,7 +82,7 @@ extension DutyRoster {
                 if limit > now { return next.append(limit) }
             }
         }
-        start(place, &out)
+        start(place, now: now, &next, &out)
     }
 
     private mutating func relieve(
@@ -108,7 +108,7 @@ extension DutyRoster {
         }
         if isDoubtful(place) { at = max(at, pendingSince.advanced(by: settings.doubtWait)) }
         guard at <= now else { return next.append(at) }
-        if !awaitsProof(place) { start(place, &out) }
+        if !awaitsProof(place) { start(place, now: now, &next, &out) }
     }
 
     /// When this gateway is alive for long enough to know what others do.
@@ -140,12 +140,14 @@ extension DutyRoster {
         (logs[duties[place].key.log]?.holds ?? OffsetRanges()).subtracting(duties[place].done)
     }
 
-    private mutating func start(_ place: Int, _ out: inout [DutyDirective]) {
+    private mutating func start(
+        _ place: Int, now: MonotonicInstant, _ next: inout [MonotonicInstant], _ out: inout [DutyDirective]
+    ) {
         let key = duties[place].key
         duties[place].isStarted = true
         duties[place].announcedAt = nil
         duties[place].isAllowanceUsed = true
-        allow(place, &out)
+        allow(place, now: now, &next, &out)
         out.append(.start(key.sink, key.log))
     }
 
@@ -158,6 +160,7 @@ extension DutyRoster {
         let key = duties[place].key
         duties[place].isStarted = false
         duties[place].toldAllowance = nil
+        duties[place].heldUpSince = nil
         throttled.leave(key)
         out.append(.stop(key.sink, key.log))
     }

@@ -64,6 +64,8 @@ struct KeyDuty: Sendable {
     var toldAllowance: Allowance?
     /// An upload was accepted since the allowance was told: it has used it up.
     var isAllowanceUsed = false
+    /// Since when the next in rank lacks the receipts of as many chunks as may be unknown to it.
+    var heldUpSince: MonotonicInstant?
     /// When the key is looked at again.
     var due: MonotonicInstant?
 

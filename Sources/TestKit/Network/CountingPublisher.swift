@@ -13,6 +13,9 @@ package final class CountingPublisher: Sendable {
         var acknowledgedCount = 0
     }
 
+    /// An address, or the path of a socket.
+    private let host: String
+    /// 0: ``host`` is a path.
     private let port: Int
     private let clientID: String
     private let inFlight: Int
@@ -21,10 +24,18 @@ package final class CountingPublisher: Sendable {
 
     /// `inFlight`: messages sent and not yet acknowledged, at most.
     package init(port: Int, clientID: String, inFlight: Int = 200, credentials: (String, String)? = nil) {
+        host = "127.0.0.1"
         self.port = port
         self.clientID = clientID
         self.inFlight = inFlight
         self.credentials = credentials
+    }
+
+    /// `socket`: the path of a socket that the broker listens on; no cut of a network is between the two.
+    package init(socket: String, clientID: String, inFlight: Int = 200) {
+        (host, port, credentials) = (socket, 0, nil)
+        self.clientID = clientID
+        self.inFlight = inFlight
     }
 
     /// How many messages the broker has acknowledged.
@@ -105,12 +116,12 @@ package final class CountingPublisher: Sendable {
             defer { mosquitto_destroy(client) }
             setCallbacks(client)
             mosquitto_threaded_set(client, true)
-            mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, 1)
+            if publisher.port != 0 { mosquitto_int_option(client, MOSQ_OPT_TCP_NODELAY, 1) }
             mosquitto_max_inflight_messages_set(client, UInt32(publisher.inFlight))
             if let credentials = publisher.credentials {
                 mosquitto_username_pw_set(client, credentials.username, credentials.password)
             }
-            try check(mosquitto_connect(client, "127.0.0.1", Int32(publisher.port), 60))
+            try check(mosquitto_connect(client, publisher.host, Int32(publisher.port), 60))
             let first = publisher.reserve(count)
             let start = Self.now()
             while done < count {

@@ -10,20 +10,22 @@ package struct MosquittoFailure: Error, CustomStringConvertible {
 package final class MosquittoBroker: Sendable {
     /// Where Debian installs it.
     package static let program = "/usr/sbin/mosquitto"
-    /// Of util-linux, which every Debian has.
-    private static let leash = "/usr/bin/setpriv"
+    /// So that no broker outlives a test run that crashed. Of util-linux, which every Debian has.
+    package static let leash = ["/usr/bin/setpriv", "--pdeathsig", "KILL"]
 
     package let port: Int
     /// Its configuration, its database, and whatever a test puts there.
     package let directory: String
+    private let wrapper: [String]
     private let process = Mutex<ChildProcess?>(nil)
 
     /// `options`: further lines of its configuration, for the listener on ``port``; an `allow_anonymous` among them replaces the
-    /// `true` that is set otherwise.
-    package init(options: [String] = []) throws {
+    /// `true` that is set otherwise. `wrapper`: what it is started under; that must see to it that it does not outlive a test run.
+    package init(options: [String] = [], under wrapper: [String] = MosquittoBroker.leash) throws {
         guard access(Self.program, X_OK) == 0 else {
             throw MosquittoFailure(description: "\(Self.program) is missing: install the package mosquitto")
         }
+        self.wrapper = wrapper
         port = try Self.freePort()
         directory = try Self.makeFolder()
         try configure(options: options)
@@ -49,9 +51,8 @@ package final class MosquittoBroker: Sendable {
 
     /// Starts it and returns when it takes connections.
     package func start() async throws {
-        // So that no broker outlives a test run that crashed.
-        let arguments = ["--pdeathsig", "KILL", Self.program, "-c", "\(directory)/mosquitto.conf"]
-        let started = try ChildProcess(Self.leash, arguments)
+        let arguments = wrapper.dropFirst() + [Self.program, "-c", "\(directory)/mosquitto.conf"]
+        let started = try ChildProcess(wrapper[0], Array(arguments))
         process.withLock { process in
             precondition(process?.isRunning != true, "the broker runs already")
             process = started

@@ -37,6 +37,8 @@ package struct ReceiverSnapshot: Hashable, Sendable {
     package var faults: [String] = []
     /// Headers of the newest request, names in lower case.
     package var headers: [String: String] = [:]
+    /// Readings, those that came again among them, by log and then by who brought them, as the header `X-Brought-By` says.
+    package var brought: [String: [String: Int]] = [:]
 }
 
 /// The receiver's memory. Doubles are removed per reading, as the contract asks of every receiver.
@@ -94,6 +96,9 @@ final class ReceiverStore: Sendable {
     func store(_ batch: [ReceivedReading], headers: [String: String]) {
         change { state in
             state.snapshot.batches += 1
+            if let log = batch.first?.log {
+                state.snapshot.brought[log, default: [:]][headers["x-brought-by"] ?? "", default: 0] += batch.count
+            }
             if let taker {
                 let new = taker(batch, headers)
                 state.snapshot.readings += new

@@ -1,0 +1,86 @@
+import Glibc
+import Model
+import TestKit
+import Testing
+
+@Suite("A covey with a gateway that is not quite there", .serialized)
+struct StarvedTests {
+    @Test("One that stands still, and one that gets a tenth of a processor, take nobody else for dead")
+    func starved() async throws {
+        let lab = try await LabNetwork(4)
+        let fleet = try await Fleet(4, acks: 2, network: lab)
+        try await fleet.openSink()
+        try await fleet.start()
+        let load = fleet.load(rate: 30)
+        let victim = fleet.members[3]
+        let watch = Watch(fleet)
+        try await until("readings arrive from everywhere") { fleet.receiver.snapshot().byDevice.count == 4 }
+
+        victim.process?.send(SIGSTOP)
+        try await Task.sleep(for: .seconds(5))
+        victim.process?.send(SIGCONT)
+        try await fleet.waitUntilMet()
+        let stood = watch.troubles
+        #expect(stood.allSatisfy { $0.subject == victim.name || $0.state == "suspect" }, "\(stood)")
+
+        let group = try ControlGroup()
+        try group.limit(toPercent: 10)
+        try group.add(try #require(victim.process).processID)
+        let before = fleet.acknowledged
+        // More than the longest suspicion.
+        try await until("it was starved for long enough") { fleet.acknowledged >= before + 4 * 30 * 26 }
+        group.release()
+        try await fleet.waitUntilMet()
+        load.cancel()
+        try await load.value
+        let snapshot = try await fleet.settle()
+        await watch.stop()
+        #expect(watch.deaths.allSatisfy { $0.subject == victim.name }, "\(watch.deaths)")
+        #expect(watch.looks.count == 4, "\(watch.looks)")
+        print("starved: \(snapshot.readings) readings, \(snapshot.duplicates) came again, \(watch.troubles)")
+        await fleet.end()
+    }
+
+    @Test(
+        "Gateways whose clocks are years behind and ahead join, are copied and uploaded, and come back with the right time"
+    )
+    func wrongClocks() async throws {
+        let lab = try await LabNetwork(4)
+        let fleet = try await Fleet(4, acks: 2, network: lab)
+        try await fleet.openSink()
+        let offsets = [2: "-5y", 3: "+7y"]
+        for (index, member) in fleet.members.enumerated() {
+            try await member.start(under: offsets[index].map { try Self.clock($0) } ?? [])
+        }
+        try await fleet.waitUntilMet()
+        for member in fleet.members { try await member.publish(100, rate: 100) }
+        try await fleet.waitUntilAllHold(400)
+        _ = try await fleet.settle()
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        let years = fleet.members.map { member -> Int in
+            let times = fleet.receiver.readings().filter { $0.device == member.device }.map(\.time)
+            return Int((Double(times[0].rawValue) / 1000 - Double(now.tv_sec)) / (365 * 86_400) + 100.5) - 100
+        }
+        #expect(years == [0, 0, -5, 7], "the clocks were really wrong")
+
+        for index in offsets.keys.sorted() {
+            await fleet.members[index].kill()
+            try await fleet.members[index].start()
+        }
+        try await fleet.waitUntilMet()
+        for member in fleet.members { try await member.publish(100, rate: 100) }
+        try await fleet.waitUntilAllHold(800)
+        let snapshot = try await fleet.settle()
+        print("wrong clocks: \(snapshot.readings) readings, \(snapshot.duplicates) came again")
+        await fleet.end()
+    }
+
+    /// What a gateway is started under for another time; what counts seconds goes on as it is.
+    private static func clock(_ offset: String) throws -> [String] {
+        let libraries = ["x86_64", "aarch64"].map { "/usr/lib/\($0)-linux-gnu/faketime/libfaketimeMT.so.1" }
+        let found = libraries.first { library in access(library, R_OK) == 0 }
+        let library = try #require(found, "libfaketime is missing: install the package libfaketime")
+        return ["/usr/bin/env", "LD_PRELOAD=\(library)", "FAKETIME=\(offset)", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+    }
+}
