@@ -56,8 +56,8 @@ package final class ClusterLink: Sendable {
 
     /// Genuine datagrams that wait for the gateway; more are lost.
     static let mostWaiting = 512
-    /// Streams that others opened, those of strangers that are not found out yet among them.
-    static let mostInbound = 1200
+    /// Streams that peers opened: a few more than gateways may be. Those that have not shown who they are come on top: ``Doorstep``.
+    static let mostInbound = 1200 + Doorstep.most
 
     private let settings: Settings
     private let receiver: Receiver
@@ -186,7 +186,9 @@ package final class ClusterLink: Sendable {
     private func bindStreams(_ group: any EventLoopGroup, port: Int) async throws -> any Channel {
         try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.backlog, value: 128)
+            // A peer's call that finds the queue full comes a second later; strangers' calls leave it as fast as they come.
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.maxMessagesPerRead, value: 32)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
             .childChannelInitializer { self.configure($0) }
@@ -201,12 +203,12 @@ package final class ClusterLink: Sendable {
             return channel.close()
         }
         let host = channel.remoteAddress?.ipAddress ?? ""
-        guard doorstep.enter(host) else {
+        guard case .welcome(let id, let displaced) = doorstep.enter(host, close: { channel.close(promise: nil) }) else {
             counters.refuse("streams beyond \(Doorstep.mostPerHost) of one host without a hello")
             return channel.close()
         }
-        let once = Once { self.doorstep.leave(host) }
-        channel.closeFuture.whenComplete { _ in once.run() }
+        if displaced { counters.refuse("streams beyond \(Doorstep.most) without a hello") }
+        channel.closeFuture.whenComplete { _ in self.doorstep.leave(id) }
         return channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             let tls = self.certificates.withLock { $0.server }
@@ -215,7 +217,7 @@ package final class ClusterLink: Sendable {
             try pipeline.addHandler(
                 InboundStream(
                     own: (self.settings.node, self.settings.start), counters: self.counters,
-                    isGreeted: once.run, deliver: self.receiver.frame))
+                    isGreeted: { self.doorstep.leave(id) }, deliver: self.receiver.frame))
         }
     }
 
@@ -240,17 +242,6 @@ package final class ClusterLink: Sendable {
             waiting.wrappingSubtract(1, ordering: .relaxed)
         }
     }
-}
-
-/// Does something the first time it is asked to.
-private final class Once: Sendable {
-    private let body: Mutex<(@Sendable () -> Void)?>
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = Mutex(body)
-    }
-
-    func run() { body.withLock { $0.take() }?() }
 }
 
 /// Hands every datagram on; an error of one of them is no error of the socket.
