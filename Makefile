@@ -14,7 +14,7 @@ JOBS      := $(shell nproc)
 BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev
 RUN_PACKAGES   := mosquitto
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
-    iproute2 nftables libfaketime
+    iproute2 nftables faketime
 
 .PHONY: help run test lint build release install format bench soak clean setup-build setup-run setup-test lab
 

@@ -81,6 +81,8 @@ struct PartitionTests {
         await watch.stop()
         #expect(watch.deaths == [])
         #expect(watch.looks.count == 4)
+        // What a site that is heard by some only hands over, and gets back: twice four chunks.
+        #expect(snapshot.duplicates <= 2 * 2 * Limits.chunksInFlight * Limits.chunkReadings)
         print("one way: \(snapshot.readings) readings, \(snapshot.duplicates) came again, \(watch.troubles)")
         await fleet.end()
     }
