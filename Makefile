@@ -15,7 +15,7 @@ BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev l
 RUN_PACKAGES   := mosquitto
 BENCH_PACKAGES := serf iproute2 nftables util-linux
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
-    iproute2 nftables libfaketime
+    iproute2 nftables faketime
 
 .PHONY: help run test lint build release install format bench bench-covey soak sim clean setup-build setup-run setup-test lab
 

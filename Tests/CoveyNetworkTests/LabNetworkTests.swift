@@ -97,6 +97,40 @@ struct LabNetworkTests {
         await lab.remove()
     }
 
+    @Test("A long cable takes its time, lets packets overtake one another, and loses none; connections work over it")
+    func delay() async throws {
+        let lab = try await LabNetwork(2)
+        try await lab.delay(.milliseconds(60), jitter: .milliseconds(40), at: 0)
+        let listener = try await lab.datagramSocket(at: 1, port: Self.port)
+        let sender = try await lab.datagramSocket(at: 0, port: 0)
+        let target = lab.address(1)
+        let (order, took) = await onThread {
+            var (byte, took) = ([UInt8](repeating: 0, count: 1), Duration.zero)
+            // The first asks for the address before: that takes two ways more.
+            RawSocket.sendDatagram([99], from: sender, to: Self.port, of: target)
+            for _ in 0..<20 where byte != [99] { _ = recv(listener.number, &byte, 1, 0) }
+            let start = ContinuousClock.now
+            for number in 0..<50 as Range<UInt8> {
+                RawSocket.sendDatagram([number], from: sender, to: Self.port, of: target)
+            }
+            var order: [UInt8] = []
+            // The listener waits 100 ms for each.
+            while order.count < 50, recv(listener.number, &byte, 1, 0) == 1 {
+                if order.isEmpty { took = ContinuousClock.now - start }
+                order.append(byte[0])
+            }
+            return (order, took)
+        }
+        #expect(took >= .milliseconds(60))
+        #expect(order.sorted() == Array(0..<50))
+        #expect(order != Array(0..<50))
+        try await lab.heal()
+        #expect(try await arrived(5, from: 1, to: 0, in: lab) == 5)
+        try await lab.cut(0, 1)
+        #expect(try await arrived(5, from: 1, to: 0, in: lab) == 0)
+        await lab.remove()
+    }
+
     @Test("A program runs in its place, and signals reach it")
     func programs() async throws {
         let lab = try await LabNetwork(1)

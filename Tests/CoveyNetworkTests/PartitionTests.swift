@@ -81,11 +81,13 @@ struct PartitionTests {
         await watch.stop()
         #expect(watch.deaths == [])
         #expect(watch.looks.count == 4)
+        // What a site that is heard by some only hands over, and gets back: twice four chunks.
+        #expect(snapshot.duplicates <= 2 * 2 * Limits.chunksInFlight * Limits.chunkReadings)
         print("one way: \(snapshot.readings) readings, \(snapshot.duplicates) came again, \(watch.troubles)")
         await fleet.end()
     }
 
-    @Test("Lossy and slow cables only take time: everything is copied and uploaded, and nobody dies")
+    @Test("Lossy, slow and long cables only take time: everything is copied and uploaded, and nobody dies")
     func lossy() async throws {
         let lab = try await LabNetwork(4)
         let fleet = try await Fleet(4, acks: 2, network: lab)
@@ -94,8 +96,9 @@ struct PartitionTests {
         let watch = Watch(fleet)
         try await lab.loss(30, port: fleet.members[0].port)
         try await lab.rate(1_000_000, at: 3)
+        try await lab.delay(.milliseconds(30), jitter: .milliseconds(40), at: 2)
         let load = fleet.load(rate: 40)
-        try await until("there was some load") { fleet.acknowledged >= 4 * 40 * 15 }
+        try await until("there was some load") { fleet.acknowledged >= 4 * 40 * 10 }
         load.cancel()
         try await load.value
         let clock = ContinuousClock.now

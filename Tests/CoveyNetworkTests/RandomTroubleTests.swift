@@ -7,7 +7,7 @@ import Testing
 @Suite("A covey in random troubles", .serialized)
 struct RandomTroubleTests {
     /// At least so many rounds; by hand: `COVEY_NETWORK_ROUNDS=20`.
-    private static let rounds = number("COVEY_NETWORK_ROUNDS") ?? 3
+    private static let rounds = number("COVEY_NETWORK_ROUNDS") ?? 2
     /// At least so long; by hand: `COVEY_NETWORK_MINUTES=10`.
     private static let minutes = number("COVEY_NETWORK_MINUTES") ?? 0
     /// What happens is drawn from it; by hand: `COVEY_NETWORK_SEED=7`.
@@ -36,7 +36,8 @@ struct RandomTroubleTests {
             }
             let (wait, calm) = (Int.random(in: 3...18, using: &random), Int.random(in: 0...12, using: &random))
             let before = fleet.receiver.snapshot()
-            bound += try await repeatable(fleet)
+            let parts = 1 << troubles.count { $0.parts }
+            bound += (parts - 1) * (try await repeatable(fleet))
             for trouble in troubles { try await trouble.happen(to: fleet, lab) }
             try await Task.sleep(for: .seconds(wait))
             try await lab.heal()

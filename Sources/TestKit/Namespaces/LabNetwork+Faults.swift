@@ -43,10 +43,11 @@ extension LabNetwork {
 
     /// Everything passes again, between all.
     package func heal() async throws {
+        relays.withLock { $0.values.forEach { $0.set(delay: .zero, jitter: .zero) } }
         try await change { $0 = LabFaults() }
     }
 
-    /// What `place` sends and gets passes again; what is wrong between others, and all losses and rates, stay.
+    /// What `place` sends and gets passes again; what is wrong between others, and all losses, rates and delays, stay.
     package func mend(_ place: Place) async throws {
         try await change { faults in faults.cuts = faults.cuts.filter { $0.from != place && $0.to != place } }
     }

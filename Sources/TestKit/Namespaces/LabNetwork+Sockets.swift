@@ -6,17 +6,21 @@ extension LabNetwork {
     package func inside<Value: Sendable>(
         _ place: Place, _ body: @escaping @Sendable () throws -> Value
     ) async throws -> Value {
-        let path = LabNames.path(of: names.namespace(place.number))
-        return try await onThread {
-            if place != .outside {
-                let space = open(path, O_RDONLY | O_CLOEXEC)
-                guard space >= 0 else { throw ChildFailure(path, errno) }
-                defer { _ = close(space) }
-                let refusal = covey_enter_network_namespace(space)
-                guard refusal == 0 else { throw ChildFailure("entering \(path)", refusal) }
-            }
+        let space = names.namespace(place.number)
+        return try await onThread { [self] in
+            if place != .outside { try enter(space) }
             return try body()
         }
+    }
+
+    /// Lets the calling thread, which must be one of the caller's own, see the network of `space` from now on.
+    func enter(_ space: String) throws(ChildFailure) {
+        let path = LabNames.path(of: space)
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw ChildFailure(path, errno) }
+        defer { _ = close(file) }
+        let refusal = covey_enter_network_namespace(file)
+        guard refusal == 0 else { throw ChildFailure("entering \(path)", refusal) }
     }
 
     /// A datagram socket in `place`, at its IPv4 address, that waits 100 ms for what is read from it.

@@ -27,6 +27,7 @@ package final class LabNetwork: Sendable {
     package let count: Int
     let names: LabNames
     let faults = Mutex(LabFaults())
+    let relays = Mutex<[Place: LabRelay]>([:])
     private let isRemoved = Atomic(false)
 
     /// Every place of it, without ``Place/outside``.
@@ -81,6 +82,7 @@ package final class LabNetwork: Sendable {
 
     private func removeNow() {
         guard isRemoved.compareExchange(expected: false, desired: true, ordering: .relaxed).exchanged else { return }
+        relays.withLock { $0.values.forEach { $0.stop() } }
         let spaces = [names.hub] + places.map { names.namespace($0.number) }
         // A namespace ends with its last process, the cable to it at once.
         _ = try? Self.ip(["-force"], ["link del \(names.outsideLink)"] + spaces.map { "netns del \($0)" })
