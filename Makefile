@@ -6,9 +6,8 @@ PREFIX    ?= /usr
 BUILD     := .build
 # Small where the compiler must choose: pages that are not there need no memory. Nothing is exported, equal functions are kept once, and
 # addresses to be adjusted at the start take bits instead of words (glibc 2.36 and later). 36 MB become 29.
-SMALL     := -c release --static-swift-stdlib -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=safe \
-    -Xlinker -z -Xlinker pack-relative-relocs
-RELEASE   := $(SMALL) -Xlinker --version-script=$(CURDIR)/Deploy/exports.map
+SMALL     := -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=safe -Xlinker -z -Xlinker pack-relative-relocs
+RELEASE   := -c release --static-swift-stdlib $(SMALL) -Xlinker --version-script=$(CURDIR)/Deploy/exports.map
 CACHE     ?= $(CURDIR)/.cache
 JOBS      := $(shell nproc)
 

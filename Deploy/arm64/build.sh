@@ -13,7 +13,7 @@ shift 2
 . "$here/common.sh"
 
 write_package package
-swift_build package "$@" -Xlinker --version-script=/covey/Deploy/exports.map --product covey
+swift_build package -c release --static-swift-stdlib "$@" -Xlinker --version-script=/covey/Deploy/exports.map --product covey
 mkdir -p "$folder"
 cp "$cache/package/.build/aarch64-unknown-linux-gnu/release/covey" "$folder/covey.unstripped"
 in_compiler /usr/libexec/swift/bin/llvm-objcopy --strip-all /cache/package/.build/aarch64-unknown-linux-gnu/release/covey \

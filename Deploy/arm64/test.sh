@@ -23,8 +23,9 @@ package.targets.removeAll { !pure.contains($0.name) }
 package.products = []
 package.dependencies = []'
 rm -f "$cache/tests/Package.resolved"
-swift_build tests --build-tests
+# Optimised, as emulation is slow: the histories that the tests live through take minutes otherwise.
+swift_build tests -c release -Xswiftc -enable-testing --build-tests
 
 emulate -E LD_LIBRARY_PATH="$cache/sysroot/usr/lib/swift/linux" \
-    "$cache/tests/.build/aarch64-unknown-linux-gnu/debug/coveyPackageTests.xctest" \
+    "$cache/tests/.build/aarch64-unknown-linux-gnu/release/coveyPackageTests.xctest" \
     --testing-library swift-testing --no-parallel ${2:+--filter "$2"}
