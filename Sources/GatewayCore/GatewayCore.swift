@@ -148,7 +148,10 @@ package struct GatewayCore: Sendable {
         case .datagram(let bytes, let peer): receive(bytes, asFrame: false, from: peer, now: now, &directives)
         case .frame(let bytes, let peer): receive(bytes, asFrame: true, from: peer, now: now, &directives)
         case .unreachable(let peer): lostStream(to: peer, now: now, &directives)
-        case .seeds(let addresses): stepMembership(.seeds(addresses), now: now, &directives)
+        case .seeds(let addresses):
+            // Who joins anew, under another name or address, looks there too.
+            cluster?.setup.seeds = Array(addresses.prefix(MembershipLimits.seeds))
+            stepMembership(.seeds(addresses), now: now, &directives)
         case .moved(let address): move(to: address, now: now, &directives)
         case .leave: stepMembership(.leave, now: now, &directives)
         case .forget(let node): stepMembership(.forget(node), now: now, &directives)

@@ -54,14 +54,18 @@ final class CoveyBench {
     var unheard: [Int: Int] = [:]
     /// See ``RingOptions/copiesShare``.
     private let copiesShare: Double
+    /// Whether each is told the first one's address when it starts.
+    private let isSeeded: Bool
     private var nextTicket: UInt64 = 0
 
     init(
-        gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24, copiesShare: Double = 0.5
+        gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24, copiesShare: Double = 0.5,
+        isSeeded: Bool = true
     ) throws {
         self.acks = acks
         self.requiresSink = requiresSink
         self.copiesShare = copiesShare
+        self.isSeeded = isSeeded
         for index in 0..<gateways {
             boxes.append(Box(disk: SimulatedDisk(size: segments * 64 << 10), address: Self.address(index)))
             reachesSink.insert(index)
@@ -87,7 +91,7 @@ final class CoveyBench {
         upload.backOffCap = .seconds(4)
         var setup = ClusterSetup(
             node: node ?? Self.node(index), name: "gateway \(index)", address: box.address,
-            seeds: [Self.address(0)],
+            seeds: isSeeded ? [Self.address(0)] : [],
             sinks: [SinkID(99)])
         setup.acks = acks
         setup.duty.chunkReadings = 32
@@ -97,6 +101,11 @@ final class CoveyBench {
             settings: GatewayCore.Settings(), random: SeededRandom(seed: random.next()), cluster: setup, now: now)
         box.core = core
         act(directives, index)
+    }
+
+    /// It hears of an address to try.
+    func tell(_ index: Int, seed: Int) {
+        step(.seeds([boxes[seed].address]), index)
     }
 
     /// Its machine has got another address: nobody is at the old one.

@@ -280,4 +280,16 @@ extension CoveyTests {
         for index in 0..<3 { #expect(covey.held(log, by: index) == 40) }
         #expect(covey.sent[log]?.sorted() == Array(0..<40))
     }
+
+    @Test("A gateway that hears of a seed and gets another address at once still goes to that seed")
+    func movesToASeed() throws {
+        let covey = try CoveyBench(gateways: 2, isSeeded: false)
+        covey.run(seconds: 5)
+        #expect(covey.core(0).cluster?.membership.members.isEmpty == true)
+        covey.tell(0, seed: 1)
+        covey.move(0, to: try #require(PeerAddress("elsewhere")))
+        covey.run(seconds: 20)
+        #expect(covey.core(1).cluster?.membership.member(CoveyBench.node(0))?.state == .alive)
+        #expect(covey.core(0).cluster?.membership.member(CoveyBench.node(1))?.state == .alive)
+    }
 }

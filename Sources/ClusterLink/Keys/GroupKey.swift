@@ -9,6 +9,12 @@ package struct GroupKey: Hashable, Sendable {
     /// Names the key in the open, so that a receiver knows which of its keys to try: a hash, which tells nothing of it.
     package let id: UInt32
 
+    /// ``id`` in 8 hexadecimal digits.
+    package var name: String {
+        let digits = String(id, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
     /// `nil` for anything but 64 hexadecimal digits.
     package init?(hex: some StringProtocol) {
         var bytes: [UInt8] = []

@@ -1,6 +1,7 @@
 import ClusterLink
 import Environment
 import GatewayCore
+import MDNS
 import Model
 import Synchronization
 import TOMLConfiguration
@@ -12,6 +13,8 @@ final class PeerLink: Sendable {
     private let configuration: ClusterConfiguration
     private let node: NodeID
     private let link = Mutex<ClusterLink?>(nil)
+    /// What the search by mDNS saw; `nil` where none is wanted.
+    let watch: NeighbourWatch?
 
     init(_ configuration: ClusterConfiguration, node: NodeID) throws(GatewayError) {
         self.configuration = configuration
@@ -22,6 +25,7 @@ final class PeerLink: Sendable {
             throw .part("[cluster]", "\(listen) is no address that peers can be told")
         }
         told = Mutex(address)
+        watch = configuration.mdns ? NeighbourWatch() : nil
     }
 
     /// Where peers reach this gateway.
@@ -87,6 +91,17 @@ final class PeerLink: Sendable {
         guard let link = link.withLock(\.self) else { return false }
         link.send(frame: frame, to: peer)
         return true
+    }
+
+    /// Names of the keys as the open network may know them, the one to speak with first; `nil` while the link does not run.
+    var keyNames: [String]? { link.withLock(\.self)?.keys.keys.map(\.name) }
+
+    /// What everybody on the network may know of this gateway.
+    func announcement(name: String, key: String) -> Announcement {
+        let port = configuration.advertise?.port ?? configuration.listen.port
+        return Announcement(
+            name: name, port: UInt16(clamping: port), version: Gateway.version, key: key,
+            withIPv6: configuration.listen.host.contains(":"))
     }
 
     /// `nil` while it does not run.

@@ -1,6 +1,5 @@
 import ClusterLink
 import Environment
-import GatewayCore
 import Logging
 import Model
 import Supervision
@@ -14,16 +13,15 @@ struct SeedFinder: Sendable {
 
     let seeds: [HostPort]
     let link: PeerLink
-    let gateway: GatewayActor
+    let list: SeedList
     let clock: any Environment.Clock
     let log: LimitedLog
 
     func run(_ context: ChildContext) async throws {
         let thread = try ThreadExecutor(name: "covey-resolve")
         defer { thread.retire() }
-        var known: [PeerAddress] = []
         while true {
-            if let address = link.moved(towards: known) { await gateway.handle(.moved(address)) }
+            await list.checkOwnAddress()
             let own = link.address
             var found: [PeerAddress] = []
             for seed in seeds {
@@ -36,10 +34,7 @@ struct SeedFinder: Sendable {
                         .warning, source: "seed \(seed)", "cluster: seed \(seed): \(error); it is looked up again")
                 }
             }
-            if found != known, !found.isEmpty {
-                known = found
-                await gateway.handle(.seeds(found))
-            }
+            await list.resolved(found)
             try await clock.sleep(until: clock.now.advanced(by: Self.pause))
         }
     }

@@ -6,7 +6,7 @@ package import Replication
 
 /// A gateway's share in its covey: the machines that know, and what passes between them and the rest of the core.
 package struct Cluster: Sendable {
-    package let setup: ClusterSetup
+    package internal(set) var setup: ClusterSetup
     package let start: StartID
     package internal(set) var membership: Membership
     package internal(set) var gossip: GossipState

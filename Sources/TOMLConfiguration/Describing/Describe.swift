@@ -36,6 +36,7 @@ extension ClusterConfiguration {
         writer.text("listen", listen.description)
         writer.text("advertise", advertise?.description)
         writer.raw("seeds", "[" + seeds.map { TOMLWriter.quoted($0.description) }.joined(separator: ", ") + "]")
+        writer.raw("mdns", "\(mdns)")
         writer.text("key_file", keyFile)
         switch replicas {
         case .all: writer.text("replicas", "all")

@@ -77,6 +77,7 @@ extension RootReader {
             for item in items { seeds.append(try Read.hostPort(item)) }
             return seeds
         }
+        let mdns = reader.flag("mdns", default: false)
         let keyFile = reader.path("key_file")?.value
         let replicas = reader.value("replicas") { (item) throws(Unfit) -> ClusterConfiguration.Replicas in
             switch item.value {
@@ -92,8 +93,13 @@ extension RootReader {
                 at: reader.position, "[cluster] needs `key_file`: whoever has no key could join",
                 suggestion: "make one with: covey key generate FILE")
         }
+        if mdns, address.isLoopback {
+            findings.note(
+                at: reader.keyPosition("mdns"), "`mdns` has no use where only this machine is listened to",
+                suggestion: "listen = \"0.0.0.0:\(address.port)\"")
+        }
         return ClusterConfiguration(
-            listen: address, advertise: advertise?.value, seeds: seeds?.value ?? [], keyFile: keyFile,
+            listen: address, advertise: advertise?.value, seeds: seeds?.value ?? [], mdns: mdns, keyFile: keyFile,
             replicas: replicas?.value ?? .all)
     }
 }

@@ -73,6 +73,8 @@ package struct ClusterConfiguration: Hashable, Sendable {
     /// Where peers reach this gateway; `nil` where that is where it listens.
     package var advertise: HostPort?
     package var seeds: [HostPort]
+    /// Whether gateways of the same network are found without seeds.
+    package var mdns = false
     /// Absolute. `nil` on a loop address only, where no stranger is.
     package var keyFile: String?
     package var replicas: Replicas

@@ -94,14 +94,25 @@ package struct Status: Decodable, Sendable {
             package let refused: [String: Int]
         }
 
+        package struct MDNS: Decodable, Sendable {
+            package let announced: Bool
+            /// Announcements of this covey.
+            package let found: Int
+            /// Those of others.
+            package let foreign: Int
+            package let error: String?
+        }
+
         private enum CodingKeys: String, CodingKey {
-            case linked, link, ignored
+            case linked, link, mdns, ignored
             case underReplicated = "under_replicated"
         }
 
         package let linked: Bool
         package let underReplicated: UnderReplicated
         package let link: Link?
+        /// `nil` where it is not configured.
+        package let mdns: MDNS?
         package let ignored: [String: Int]
     }
 
