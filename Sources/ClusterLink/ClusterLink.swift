@@ -64,7 +64,9 @@ package final class ClusterLink: Sendable {
     private let cipher: DatagramCipher
     private let counters = LinkCounters()
     private let certificates: Mutex<PeerCertificates>
+    private let spoken: SpokenKeys
     private let outbound: OutboundStreams
+    private let known = InboundStreams()
     private let waiting = Atomic<Int>(0)
     private let inbound = Atomic<Int>(0)
     private let doorstep = Doorstep()
@@ -82,25 +84,43 @@ package final class ClusterLink: Sendable {
         self.receiver = receiver
         cipher = DatagramCipher(keys, node: settings.node, start: settings.start)
         certificates = Mutex(try Self.certificates(keys))
+        let spoken = SpokenKeys(keys)
+        self.spoken = spoken
         let hello = StreamHello(node: settings.node, start: settings.start, address: settings.address)
-        outbound = OutboundStreams(hello: hello, counters: counters, unreachable: receiver.unreachable)
+        outbound = OutboundStreams(hello: hello, counters: counters) { peer in
+            spoken.lost(peer)
+            receiver.unreachable(peer)
+        }
     }
 
     private static func certificates(_ keys: KeyRing) throws(LinkError) -> PeerCertificates {
         do { return try PeerCertificates(keys) } catch { throw LinkError("no certificates for the covey: \(error)") }
     }
 
-    /// Other keys from now on, for datagrams and for streams that are opened next.
+    /// Other keys from now on. Streams of keys that are known no more end; those that this gateway opened are replaced where it speaks
+    /// with another key now.
     package func install(_ keys: KeyRing) throws(LinkError) {
         let made = try Self.certificates(keys)
+        let before = self.keys
         certificates.withLock { $0 = made }
         cipher.install(keys)
+        spoken.install(keys)
+        if before.primary != keys.primary || !before.keys.allSatisfy({ keys.key($0.id) != nil }) {
+            outbound.retireAll()
+        }
+        known.end(besides: keys)
     }
+
+    /// These understand the first of the keys, whatever they were heard with.
+    package func speakFirstKey(to peers: [PeerAddress]) { spoken.take(fluent: peers) }
 
     /// Peers reach this gateway elsewhere from now on.
     package func move(to address: PeerAddress) {
         outbound.greet(StreamHello(node: settings.node, start: settings.start, address: address))
     }
+
+    /// Why the last stream to `peer` came to nothing; `nil` where it did not, or none was tried.
+    package func failure(to peer: PeerAddress) -> String? { outbound.failure(to: peer) }
 
     package var counts: LinkCounts { counters.all }
     package var keys: KeyRing { cipher.keys }
@@ -111,18 +131,23 @@ package final class ClusterLink: Sendable {
         guard let channel = running.withLock({ $0?.datagrams }), channel.isWritable,
             let address = peer.socketAddress(onIPv6: channel.localAddress?.protocol == .inet6)
         else { return counters.add { $0.datagramsUnsent += 1 } }
-        let sealed = cipher.seal(payload)
-        counters.add {
-            $0.datagramsSent += 1
-            $0.datagramBytesSent += UInt64(sealed.count)
+        for key in spoken.forDatagrams(to: peer) {
+            let sealed = cipher.seal(payload, with: key)
+            counters.add {
+                $0.datagramsSent += 1
+                $0.datagramBytesSent += UInt64(sealed.count)
+            }
+            let envelope = AddressedEnvelope(remoteAddress: address, data: channel.allocator.buffer(bytes: sealed))
+            channel.writeAndFlush(envelope, promise: nil)
         }
-        let envelope = AddressedEnvelope(remoteAddress: address, data: channel.allocator.buffer(bytes: sealed))
-        channel.writeAndFlush(envelope, promise: nil)
     }
 
     package func send(frame: [UInt8], to peer: PeerAddress) {
         guard let group = running.withLock({ $0?.group }) else { return receiver.unreachable(peer) }
-        outbound.send(frame, to: peer, on: group, tls: certificates.withLock { $0.client })
+        outbound.send(frame, to: peer, on: group) {
+            let key = spoken.forStream(to: peer)
+            return certificates.withLock { $0.client(key) }
+        }
     }
 
     // MARK: Running
@@ -215,18 +240,34 @@ package final class ClusterLink: Sendable {
             try pipeline.addHandler(
                 InboundStream(
                     own: (self.settings.node, self.settings.start), counters: self.counters,
-                    isGreeted: once.run, deliver: self.receiver.frame))
+                    isGreeted: { peer, channel in
+                        once.run()
+                        self.greeted(peer, channel)
+                    }, deliver: self.receiver.frame))
         }
+    }
+
+    private func greeted(_ peer: PeerAddress, _ channel: any Channel) {
+        let handler = try? channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+        guard let certificate = handler?.peerCertificate,
+            let key = certificates.withLock({ $0.key(of: certificate) })
+        else { return }
+        spoken.heard(peer, with: key)
+        known.enter(channel, key: key)
+        // The key may have gone since the handshake.
+        known.end(besides: keys)
     }
 
     private func received(_ bytes: [UInt8], from address: SocketAddress) {
         let payload: [UInt8]
+        var key: UInt32?
         do throws(DatagramCipher.Fault) {
-            payload = try cipher.open(bytes)
+            payload = try cipher.open(bytes) { key = $0 }
         } catch {
             return counters.refuse("datagrams \(error.rawValue)")
         }
         guard let peer = PeerAddress(address) else { return counters.refuse("datagrams without an address") }
+        if let key { spoken.heard(peer, with: key) }
         counters.add {
             $0.datagramsReceived += 1
             $0.datagramBytesReceived += UInt64(bytes.count)

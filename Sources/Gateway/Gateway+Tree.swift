@@ -120,7 +120,8 @@ extension Gateway {
         guard let link = parts.peerLink, let cluster = configuration.cluster else { return [] }
         let (gateway, logger) = (parts.gateway, logger)
         let finder = SeedFinder(
-            seeds: cluster.seeds, link: link, gateway: gateway, clock: parts.clock, log: parts.log)
+            seeds: cluster.seeds, joined: parts.joined, link: link, gateway: gateway, clock: parts.clock, log: parts.log
+        )
         return [
             ChildSpec("link", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) { _ in
                 try await link.run(gateway) {

@@ -47,7 +47,10 @@ final class Fleet: Sendable {
     var keyFile: String { Self.keyFile(in: directory) }
 
     /// - Parameter keyless: Members whose configuration names a key file of their own, that is not there: `key1` for the second.
-    init(_ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = []) async throws {
+    /// - Parameter isSeeded: Whether the configurations say where the others are.
+    init(
+        _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], isSeeded: Bool = true
+    ) async throws {
         var template = Array("/tmp/covey-fleet-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in /tmp can be made") }
         let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
@@ -62,7 +65,7 @@ final class Fleet: Sendable {
             let member = try Member(index, directory: directory, port: seeds[index])
             let name = keyless.contains(index) ? "\(directory)/key\(index)" : Self.keyFile(in: directory)
             try member.configure(
-                acks: acks, window: window, keyFile: name, seeds: seeds, sinkPort: sinkPort)
+                acks: acks, window: window, keyFile: name, seeds: isSeeded ? seeds : [], sinkPort: sinkPort)
             try await member.broker.start()
             members.append(member)
         }

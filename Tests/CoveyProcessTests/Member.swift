@@ -30,6 +30,8 @@ final class Member: Sendable {
         publisher = CountingPublisher(port: broker.port, clientID: "load-\(index)")
     }
 
+    var keyCopy: String { "\(dataDirectory)/cluster.key" }
+
     func configure(acks: Int, window: String, keyFile: String, seeds: [Int], sinkPort: Int) throws {
         let text = """
             [gateway]
@@ -82,6 +84,11 @@ final class Member: Sendable {
     func publish(_ count: Int, rate: Double? = nil) async throws {
         let topic = "load/\(device)"
         try await publisher.publish(count: count, rate: rate) { (topic, Array(String($0).utf8)) }
+    }
+
+    /// Runs another verb of the program on this gateway.
+    func ask(_ arguments: [String]) throws -> ChildProcess {
+        try ChildProcess(Site.program, arguments + ["--socket", socket])
     }
 
     func status() async throws -> Status {

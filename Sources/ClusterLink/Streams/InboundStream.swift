@@ -14,7 +14,7 @@ final class InboundStream: ChannelInboundHandler {
 
     private let own: (node: NodeID, start: StartID)
     private let counters: LinkCounters
-    private let isGreeted: @Sendable () -> Void
+    private let isGreeted: @Sendable (PeerAddress, any Channel) -> Void
     private let deliver: @Sendable ([UInt8], PeerAddress) async -> Void
     private var peer: PeerAddress?
     private var waiting: [[UInt8]] = []
@@ -23,7 +23,8 @@ final class InboundStream: ChannelInboundHandler {
     private var wasHeard = false
 
     init(
-        own: (node: NodeID, start: StartID), counters: LinkCounters, isGreeted: @escaping @Sendable () -> Void,
+        own: (node: NodeID, start: StartID), counters: LinkCounters,
+        isGreeted: @escaping @Sendable (PeerAddress, any Channel) -> Void,
         deliver: @escaping @Sendable ([UInt8], PeerAddress) async -> Void
     ) {
         self.own = own
@@ -80,7 +81,7 @@ final class InboundStream: ChannelInboundHandler {
             return context.close(promise: nil)
         }
         peer = hello.address
-        isGreeted()
+        isGreeted(hello.address, context.channel)
         timeout?.cancel()
         watch(context, Self.mostIdle)
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import NIOCore
 import NIOPosix
@@ -25,6 +26,8 @@ final class OutboundStreams: Sendable {
             var waiting = 0
             var isOver = false
             var usedAt: ContinuousClock.Instant = .now
+            /// Another one has taken over: it ends when it has sent what waits.
+            var isRetired = false
         }
 
         let state = Mutex(State())
@@ -34,6 +37,9 @@ final class OutboundStreams: Sendable {
     private let counters: LinkCounters
     private let unreachable: @Sendable (PeerAddress) -> Void
     private let streams = Mutex<[PeerAddress: Stream]>([:])
+    private let failures = Mutex<[PeerAddress: String]>([:])
+    /// Addresses whose failure is remembered for a person who asks; beyond, all are forgotten.
+    private static let mostFailures = 256
 
     init(hello: StreamHello, counters: LinkCounters, unreachable: @escaping @Sendable (PeerAddress) -> Void) {
         self.hello = Mutex(hello.bytes)
@@ -42,7 +48,11 @@ final class OutboundStreams: Sendable {
     }
 
     /// Sends, or says some time later that `peer` is unreachable.
-    func send(_ frame: [UInt8], to peer: PeerAddress, on group: any EventLoopGroup, tls: NIOSSLContext) {
+    ///
+    /// - Parameter tls: How to speak, should a stream have to be opened.
+    func send(
+        _ frame: [UInt8], to peer: PeerAddress, on group: any EventLoopGroup, tls: () -> PeerCertificates.Client
+    ) {
         guard frame.count <= FrameDecoder.mostBytes, let address = peer.socketAddress(onIPv6: false) else {
             return unreachable(peer)
         }
@@ -50,7 +60,7 @@ final class OutboundStreams: Sendable {
         for _ in 0..<2 {
             let (stream, isNew) = stream(to: peer)
             guard let stream else { break }
-            if isNew { dial(stream, peer, address, group, tls) }
+            if isNew { dial(stream, peer, address, group, tls()) }
             switch enqueue(frame, stream) {
             case .queued: return
             case .now(let channel): return write(frame, stream, channel)
@@ -80,7 +90,7 @@ final class OutboundStreams: Sendable {
 
     private func enqueue(_ frame: [UInt8], _ stream: Stream) -> Place {
         stream.state.withLock { state in
-            guard !state.isOver else { return .over }
+            guard !state.isOver, !state.isRetired else { return .over }
             guard state.waiting + frame.count <= Self.mostWaiting else { return .full }
             state.usedAt = .now
             state.waiting += frame.count
@@ -103,7 +113,7 @@ final class OutboundStreams: Sendable {
 
     private func dial(
         _ stream: Stream, _ peer: PeerAddress, _ address: SocketAddress, _ group: any EventLoopGroup,
-        _ tls: NIOSSLContext
+        _ tls: PeerCertificates.Client
     ) {
         let bootstrap = ClientBootstrap(group: group)
             .connectTimeout(Self.dialPatience)
@@ -111,13 +121,15 @@ final class OutboundStreams: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        NIOSSLClientHandler(context: tls, serverHostname: nil))
-                    try channel.pipeline.syncOperations.addHandler(OutboundEnd())
+                        NIOSSLClientHandler(context: tls.context, serverHostname: tls.wish))
+                    try channel.pipeline.syncOperations.addHandler(OutboundEnd { self.note($0, of: peer) })
                 }
             }
         bootstrap.connect(to: address).whenComplete { [self] result in
             switch result {
-            case .failure: end(stream, peer, isLost: true)
+            case .failure(let error):
+                note(Self.text(error), of: peer)
+                end(stream, peer, isLost: true)
             case .success(let channel): opened(stream, peer, channel)
             }
         }
@@ -125,14 +137,37 @@ final class OutboundStreams: Sendable {
 
     private func opened(_ stream: Stream, _ peer: PeerAddress, _ channel: any Channel) {
         channel.closeFuture.whenComplete { [self] _ in end(stream, peer, isLost: true) }
-        let (queue, isOver) = stream.state.withLock { state -> ([[UInt8]], Bool) in
+        let (queue, isOver, isRetired) = stream.state.withLock { state -> ([[UInt8]], Bool, Bool) in
             state.channel = channel
             defer { state.queue = [] }
-            return (state.queue, state.isOver)
+            return (state.queue, state.isOver, state.isRetired)
         }
         if isOver { return channel.close(promise: nil) }
         channel.writeAndFlush(FrameDecoder.encode(hello.withLock(\.self), channel.allocator), promise: nil)
         for frame in queue { write(frame, stream, channel) }
+        if isRetired { endSent(stream, peer, channel) }
+    }
+
+    /// Ends a stream behind what is on its way.
+    private func endSent(_ stream: Stream, _ peer: PeerAddress, _ channel: any Channel) {
+        channel.writeAndFlush(ByteBuffer()).whenComplete { [self] result in
+            if case .success = result { end(stream, peer, isLost: false) }
+        }
+    }
+
+    /// Streams that are opened next are other ones, with other keys; those that stand end when they have sent what waits.
+    func retireAll() {
+        let retired = streams.withLock { streams in
+            defer { streams = [:] }
+            return streams
+        }
+        for (peer, stream) in retired {
+            let channel = stream.state.withLock { state in
+                state.isRetired = true
+                return state.channel
+            }
+            if let channel { endSent(stream, peer, channel) }
+        }
     }
 
     /// - Parameter isLost: Whether what went over it may not have come.
@@ -172,17 +207,47 @@ final class OutboundStreams: Sendable {
     }
 
     var count: Int { streams.withLock { $0.count } }
+
+    // MARK: Why not
+
+    func failure(to peer: PeerAddress) -> String? { failures.withLock { $0[peer] } }
+
+    /// - Parameter failure: `nil` where hands were shaken.
+    private func note(_ failure: String?, of peer: PeerAddress) {
+        failures.withLock { failures in
+            if failures.count >= Self.mostFailures { failures = [:] }
+            failures[peer] = failure
+        }
+    }
+
+    private static func text(_ error: any Error) -> String {
+        let errors = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+        if let refused = errors.lazy.compactMap({ $0 as? IOError }).first {
+            return refused.errnoCode == ECONNREFUSED
+                ? "nobody listens there" : String(cString: strerror(refused.errnoCode))
+        }
+        return "nobody answers there"
+    }
 }
 
 /// Peers say nothing on a stream that they did not open; whatever goes wrong on it ends it, and so does a handshake that takes too long.
 private final class OutboundEnd: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
+    private let note: @Sendable (String?) -> Void
     private var timeout: Scheduled<Void>?
+
+    /// - Parameter note: Is told why it came to nothing, or `nil` where hands were shaken.
+    init(_ note: @escaping @Sendable (String?) -> Void) {
+        self.note = note
+    }
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        timeout = context.eventLoop.scheduleTask(in: OutboundStreams.handshakePatience) { channel.close(promise: nil) }
+        timeout = context.eventLoop.scheduleTask(in: OutboundStreams.handshakePatience) { [note] in
+            note("who answers there shakes no hands")
+            channel.close(promise: nil)
+        }
         context.fireChannelActive()
     }
 
@@ -192,11 +257,23 @@ private final class OutboundEnd: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case TLSUserEvent.handshakeCompleted = event { timeout?.cancel() }
+        if case TLSUserEvent.handshakeCompleted = event {
+            timeout?.cancel()
+            note(nil)
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.close(promise: nil) }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        // So do streams of peers end that are killed.
+        case NIOSSLError.uncleanShutdown: break
+        case is NIOSSLError, is BoringSSLError:
+            note("who answers there has another key, or speaks no TLS 1.3: both need the same cluster key")
+        default: break
+        }
+        context.close(promise: nil)
+    }
 }

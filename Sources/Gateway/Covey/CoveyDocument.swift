@@ -26,6 +26,8 @@ struct CoveyDocument: Sendable {
             json.string(departure.rawValue)
             json.key("link_error")
             if link == nil, let linkFailure { json.string(linkFailure) } else { json.null() }
+            json.key("key")
+            core.writeKey(to: &json)
             // The other gateways, by how this one sees them.
             json.key("members")
             json.object { json in
@@ -75,6 +77,7 @@ struct CoveyDocument: Sendable {
         if link == nil {
             reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
         }
+        reasons += core.keyReasons
         let missing = cluster.membership.members.filter { $0.state == .suspect || $0.state == .dead }
         for member in missing.prefix(Self.reasonsForMembers) {
             let name = member.identity.name.isEmpty ? "\(member.node)" : member.identity.name
