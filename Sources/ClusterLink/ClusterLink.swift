@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import Model
 import NIOCore
 import NIOPosix
@@ -27,6 +28,8 @@ package final class ClusterLink: Sendable {
         package var node: NodeID
         /// Never the same for two links: datagrams are numbered from 0, and a number sealed twice under one key gives both away.
         package var start: StartID
+        /// By which streams are known; minted ones where there are none.
+        package var certificates: CertificateFiles?
 
         package init(host: String, port: Int, address: PeerAddress, node: NodeID, start: StartID) {
             self.host = host
@@ -83,7 +86,7 @@ package final class ClusterLink: Sendable {
         self.settings = settings
         self.receiver = receiver
         cipher = DatagramCipher(keys, node: settings.node, start: settings.start)
-        certificates = Mutex(try Self.certificates(keys))
+        certificates = Mutex(try Self.certificates(keys, settings.certificates))
         let spoken = SpokenKeys(keys)
         self.spoken = spoken
         let hello = StreamHello(node: settings.node, start: settings.start, address: settings.address)
@@ -93,14 +96,41 @@ package final class ClusterLink: Sendable {
         }
     }
 
-    private static func certificates(_ keys: KeyRing) throws(LinkError) -> PeerCertificates {
+    private static func certificates(
+        _ keys: KeyRing, _ files: CertificateFiles?
+    ) throws(LinkError) -> PeerCertificates {
+        if let files {
+            let own = try OwnCertificates(files)
+            let wrong = own.findings(files, now: Date()).first { $0.isFault && $0.file == .key }
+            if let wrong { throw LinkError("no certificates for the covey: \(wrong.text)") }
+            do { return try PeerCertificates(own) } catch {
+                throw LinkError("no certificates for the covey: \(files.certificate), \(files.key): \(error)")
+            }
+        }
         do { return try PeerCertificates(keys) } catch { throw LinkError("no certificates for the covey: \(error)") }
     }
+
+    /// Reads the certificates again, where they are somebody's own. Throws where they cannot be used; those of before stay then.
+    ///
+    /// - Returns: Whether they are other ones.
+    package func renewCertificates() throws(LinkError) -> Bool {
+        guard let files = settings.certificates else { return false }
+        let made = try Self.certificates(keys, files)
+        let isNew = certificates.withLock { before in
+            defer { before = made }
+            return before.own?.chain != made.own?.chain || before.own?.authorities != made.own?.authorities
+        }
+        if isNew { outbound.retireAll() }
+        return isNew
+    }
+
+    /// That this gateway's own certificate is over, or soon will be; `nil` while that is far, and where it is minted.
+    package var certificateRemark: String? { certificates.withLock { $0.own }?.validity(now: Date()) }
 
     /// Other keys from now on. Streams of keys that are known no more end; those that this gateway opened are replaced where it speaks
     /// with another key now.
     package func install(_ keys: KeyRing) throws(LinkError) {
-        let made = try Self.certificates(keys)
+        let made = try Self.certificates(keys, settings.certificates)
         let before = self.keys
         certificates.withLock { $0 = made }
         cipher.install(keys)
@@ -146,7 +176,14 @@ package final class ClusterLink: Sendable {
         guard let group = running.withLock({ $0?.group }) else { return receiver.unreachable(peer) }
         outbound.send(frame, to: peer, on: group) {
             let key = spoken.forStream(to: peer)
-            return certificates.withLock { $0.client(key) }
+            return certificates.withLock { certificates in
+                var client = certificates.client(key)
+                client.verify = certificates.verify { [counters, outbound] refusal in
+                    counters.refuse(refusal, from: peer.text)
+                    outbound.note("who answers there shows \(refusal.text)", of: peer)
+                }
+                return client
+            }
         }
     }
 
@@ -234,12 +271,16 @@ package final class ClusterLink: Sendable {
         channel.closeFuture.whenComplete { _ in once.run() }
         return channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            let tls = self.certificates.withLock { $0.server }
-            try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+            let (tls, verify) = self.certificates.withLock { certificates in
+                let verify = certificates.verify { [counters = self.counters] in counters.refuse($0, from: host) }
+                return (certificates.server, verify)
+            }
+            let handler = verify.map { NIOSSLServerHandler(context: tls, customVerificationCallback: $0) }
+            try pipeline.addHandler(handler ?? NIOSSLServerHandler(context: tls))
             try pipeline.addHandler(ByteToMessageHandler(FrameDecoder()))
             try pipeline.addHandler(
                 InboundStream(
-                    own: (self.settings.node, self.settings.start), counters: self.counters,
+                    own: (self.settings.node, self.settings.start), isMinted: verify == nil, counters: self.counters,
                     isGreeted: { peer, channel in
                         once.run()
                         self.greeted(peer, channel)

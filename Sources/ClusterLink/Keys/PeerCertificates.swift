@@ -12,8 +12,13 @@ import X509
 /// Where a gateway knows several keys, it has a certificate of each, and the caller says by the name that it asks for which one it
 /// understands: whoever is back with an old key is met with that.
 struct PeerCertificates {
-    struct Client {
+    /// As the library has it, and as it may be handed to another thread.
+    typealias Verify = @Sendable ([NIOSSLCertificate], EventLoopPromise<NIOSSLVerificationResult>) -> Void
+
+    struct Client: Sendable {
         let context: NIOSSLContext
+        /// Decides in place of the library; `nil` where the library's own check is enough.
+        var verify: Verify?
         /// The name of the key by which the other side shall show that it is one of us; in the open, as in every datagram.
         let wish: String?
     }
@@ -23,6 +28,18 @@ struct PeerCertificates {
     private let clients: [UInt32: Client]
     private let first: Client
     private let authorities: [DistinguishedName: UInt32]
+    /// Those that somebody made; `nil` where they are minted.
+    let own: OwnCertificates?
+
+    /// Of certificates that somebody made for the covey's gateways.
+    init(_ own: OwnCertificates) throws {
+        let chain = try own.chain.map { NIOSSLCertificateSource.certificate(try $0.forTLS) }
+        let key = NIOSSLPrivateKeySource.privateKey(try NIOSSLPrivateKey(bytes: Array(own.key.utf8), format: .pem))
+        let roots = NIOSSLTrustRoots.certificates(try own.authorities.map { try $0.forTLS })
+        server = try Self.server(chain, key, roots, others: [:])
+        first = Client(context: try Self.client(chain, key, roots), wish: nil)
+        (clients, authorities, self.own) = ([:], [:], own)
+    }
 
     init(_ ring: KeyRing) throws {
         let authorities = try ring.keys.map { try Authority($0) }
@@ -36,17 +53,12 @@ struct PeerCertificates {
 
         var clients: [UInt32: Client] = [:]
         for (group, chain) in zip(ring.keys, chains) {
-            var client = TLSConfiguration.makeClientConfiguration()
-            client.certificateChain = chain
-            client.privateKey = key
-            client.trustRoots = roots
-            client.certificateVerification = .noHostnameVerification
-            client.minimumTLSVersion = .tlsv13
-            clients[group.id] = Client(context: try NIOSSLContext(configuration: client), wish: Self.wish(group))
+            clients[group.id] = Client(context: try Self.client(chain, key, roots), wish: Self.wish(group))
         }
         guard let first = clients[ring.primary.id] else { preconditionFailure("no certificate of the first key") }
         self.first = first
         self.clients = clients
+        self.own = nil
         self.authorities = Dictionary(
             zip(authorities.map(\.name), ring.keys.map(\.id)), uniquingKeysWith: { first, _ in first })
     }
@@ -73,10 +85,34 @@ struct PeerCertificates {
         return try NIOSSLContext(configuration: server)
     }
 
+    private static func client(
+        _ chain: [NIOSSLCertificateSource], _ key: NIOSSLPrivateKeySource, _ roots: NIOSSLTrustRoots
+    ) throws -> NIOSSLContext {
+        var client = TLSConfiguration.makeClientConfiguration()
+        client.certificateChain = chain
+        client.privateKey = key
+        client.trustRoots = roots
+        client.certificateVerification = .noHostnameVerification
+        client.minimumTLSVersion = .tlsv13
+        return try NIOSSLContext(configuration: client)
+    }
+
     private static func wish(_ group: GroupKey) -> String { "k\(String(group.id, radix: 16)).covey" }
 
     /// For the side that calls somebody who understands that key.
     func client(_ key: UInt32) -> Client { clients[key] ?? first }
+
+    /// Looks at what a peer shows, where it is somebody's own; `nil` where the library's check is enough.
+    func verify(_ refused: @escaping @Sendable (OwnCertificates.Refusal) -> Void) -> Verify? {
+        guard let own else { return nil }
+        return { shown, promise in
+            promise.completeWithTask {
+                guard let refusal = await own.refusal(of: shown, now: Date()) else { return .certificateVerified }
+                refused(refusal)
+                return .failed
+            }
+        }
+    }
 
     /// Which key's authority signed it, as its handshake has shown.
     func key(of certificate: NIOSSLCertificate) -> UInt32? {

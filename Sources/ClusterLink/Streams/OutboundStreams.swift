@@ -120,9 +120,14 @@ final class OutboundStreams: Sendable {
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let handler = try tls.verify.map {
+                        try NIOSSLClientHandler(
+                            context: tls.context, serverHostname: tls.wish, customVerificationCallback: $0)
+                    }
                     try channel.pipeline.syncOperations.addHandler(
-                        NIOSSLClientHandler(context: tls.context, serverHostname: tls.wish))
-                    try channel.pipeline.syncOperations.addHandler(OutboundEnd { self.note($0, of: peer) })
+                        handler ?? NIOSSLClientHandler(context: tls.context, serverHostname: tls.wish))
+                    try channel.pipeline.syncOperations.addHandler(
+                        OutboundEnd(isMinted: tls.verify == nil) { self.note($0, of: peer) })
                 }
             }
         bootstrap.connect(to: address).whenComplete { [self] result in
@@ -172,17 +177,18 @@ final class OutboundStreams: Sendable {
 
     /// - Parameter isLost: Whether what went over it may not have come.
     private func end(_ stream: Stream, _ peer: PeerAddress, isLost: Bool) {
-        let (wasOver, channel) = stream.state.withLock { state -> (Bool, (any Channel)?) in
+        let (wasOver, isEmpty, channel) = stream.state.withLock { state -> (Bool, Bool, (any Channel)?) in
             defer {
                 state.isOver = true
                 state.queue = []
             }
-            return (state.isOver, state.channel)
+            return (state.isOver, state.isRetired && state.waiting == 0, state.channel)
         }
         guard !wasOver else { return }
         streams.withLock { if $0[peer] === stream { $0[peer] = nil } }
         channel?.close(promise: nil)
-        if isLost { unreachable(peer) }
+        // One that was to end, and had sent all, may be ended by the other side first.
+        if isLost, !isEmpty { unreachable(peer) }
     }
 
     /// Greets so from now on; streams that stand are let go.
@@ -213,7 +219,7 @@ final class OutboundStreams: Sendable {
     func failure(to peer: PeerAddress) -> String? { failures.withLock { $0[peer] } }
 
     /// - Parameter failure: `nil` where hands were shaken.
-    private func note(_ failure: String?, of peer: PeerAddress) {
+    func note(_ failure: String?, of peer: PeerAddress) {
         failures.withLock { failures in
             if failures.count >= Self.mostFailures { failures = [:] }
             failures[peer] = failure
@@ -234,11 +240,14 @@ final class OutboundStreams: Sendable {
 private final class OutboundEnd: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
+    private let isMinted: Bool
     private let note: @Sendable (String?) -> Void
+    private var hasShaken = false
     private var timeout: Scheduled<Void>?
 
     /// - Parameter note: Is told why it came to nothing, or `nil` where hands were shaken.
-    init(_ note: @escaping @Sendable (String?) -> Void) {
+    init(isMinted: Bool, _ note: @escaping @Sendable (String?) -> Void) {
+        self.isMinted = isMinted
         self.note = note
     }
 
@@ -259,6 +268,7 @@ private final class OutboundEnd: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case TLSUserEvent.handshakeCompleted = event {
             timeout?.cancel()
+            hasShaken = true
             note(nil)
         }
         context.fireUserInboundEventTriggered(event)
@@ -271,7 +281,12 @@ private final class OutboundEnd: ChannelInboundHandler {
         // So do streams of peers end that are killed.
         case NIOSSLError.uncleanShutdown: break
         case is NIOSSLError, is BoringSSLError:
-            note("who answers there has another key, or speaks no TLS 1.3: both need the same cluster key")
+            // What is wrong with a certificate that is somebody's own was said by who looked at it.
+            if isMinted {
+                note("who answers there has another key, or speaks no TLS 1.3: both need the same cluster key")
+            } else if hasShaken {
+                note("who answers there refuses this gateway's certificate")
+            }
         default: break
         }
         context.close(promise: nil)

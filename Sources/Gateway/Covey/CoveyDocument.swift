@@ -15,6 +15,8 @@ struct CoveyDocument: Sendable {
     /// Why the link failed last; `nil` where it never did.
     let linkFailure: String?
     let departure: Departure.State
+    /// That this gateway's own certificate is over, or soon will be.
+    let certificateRemark: String?
 
     func write(to json: inout JSONWriter) {
         guard let cluster = core.cluster else { return json.null() }
@@ -77,6 +79,7 @@ struct CoveyDocument: Sendable {
         if link == nil {
             reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
         }
+        if let certificateRemark { reasons.append(certificateRemark) }
         reasons += core.keyReasons
         let missing = cluster.membership.members.filter { $0.state == .suspect || $0.state == .dead }
         for member in missing.prefix(Self.reasonsForMembers) {
@@ -115,6 +118,8 @@ struct CoveyDocument: Sendable {
             json.object { json in
                 for (reason, count) in counts.refused.sorted(by: { $0.key < $1.key }) { json.member(reason, count) }
             }
+            // Whose certificates were refused last, and why.
+            json.list("refused_certificates", counts.certificates)
         }
     }
 }

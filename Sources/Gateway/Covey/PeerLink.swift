@@ -3,7 +3,7 @@ import Environment
 import GatewayCore
 import Model
 import Synchronization
-import TOMLConfiguration
+package import TOMLConfiguration
 
 /// The covey's link as the supervision tree runs it: made anew whenever it is started, so that a key file that comes late, or is mended, is
 /// found. What is sent while there is none is lost, as on any network.
@@ -67,9 +67,11 @@ final class PeerLink: Sendable {
     /// For one link. Each has a start id of its own, as each numbers its datagrams from 0.
     func settings() -> ClusterLink.Settings {
         var random = SystemRandomNumberGenerator()
-        return ClusterLink.Settings(
+        var settings = ClusterLink.Settings(
             host: configuration.listen.host, port: configuration.listen.port, address: address, node: node,
             start: StartID(using: &random))
+        settings.certificates = configuration.certificates.map(CertificateFiles.init)
+        return settings
     }
 
     /// Reads the key file again. Throws where it cannot be used; the keys stay as they are then.
@@ -82,6 +84,14 @@ final class PeerLink: Sendable {
         try link.withLock(\.self)?.install(ring)
         return keys
     }
+
+    /// Reads certificates of one's own again. Throws where they cannot be used; they stay as they are then.
+    ///
+    /// - Returns: Whether they are other ones.
+    func renewCertificates() throws -> Bool { try link.withLock(\.self)?.renewCertificates() ?? false }
+
+    /// That this gateway's own certificate is over, or soon will be.
+    var certificateRemark: String? { link.withLock(\.self)?.certificateRemark }
 
     /// Puts keys on the disk, and then to use. Blocks.
     ///
@@ -114,4 +124,27 @@ final class PeerLink: Sendable {
 
     /// `nil` while it does not run.
     var counts: LinkCounts? { link.withLock(\.self)?.counts }
+}
+
+extension CertificateFiles {
+    init(_ files: ClusterConfiguration.Certificates) {
+        self.init(authority: files.caFile, certificate: files.certFile, key: files.keyFile)
+    }
+}
+
+extension Gateway {
+    /// What is wrong with a covey's certificates, or soon will be, for `covey check`.
+    package static func inspect(
+        _ files: ClusterConfiguration.Certificates
+    ) -> [(key: String, text: String, isFault: Bool)] {
+        CertificateFiles(files).findings().map { finding in
+            let key =
+                switch finding.file {
+                case .authority: "ca_file"
+                case .certificate: "cert_file"
+                case .key: "cert_key_file"
+                }
+            return (key, finding.text, finding.isFault)
+        }
+    }
 }

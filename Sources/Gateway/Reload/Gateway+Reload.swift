@@ -44,6 +44,11 @@ extension Gateway {
         } catch {
             report.failures.append("\(error); the covey's keys stay as they were")
         }
+        do {
+            if try link.renewCertificates() { report.done.append("the covey's certificates are other ones") }
+        } catch {
+            report.failures.append("\(error); the covey's certificates stay as they were")
+        }
     }
 
     /// A new topic may change thousands of devices; so many lines can still be read.
