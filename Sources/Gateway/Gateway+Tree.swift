@@ -121,7 +121,7 @@ extension Gateway {
         let (gateway, logger) = (parts.gateway, logger)
         let list = SeedList(gateway: gateway, link: link)
         let finder = SeedFinder(
-            seeds: cluster.seeds, link: link, list: list, clock: parts.clock, log: parts.log)
+            seeds: cluster.seeds, joined: parts.joined, link: link, list: list, clock: parts.clock, log: parts.log)
         var children = [
             ChildSpec("link", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) { _ in
                 try await link.run(gateway) {

@@ -97,6 +97,8 @@ package struct GatewayCore: Sendable {
     var formerNodes: [LogID: NodeID] = [:]
     /// The current log must end, as this gateway has got another node id.
     var isRenaming = false
+    /// `nil` where the covey has no key of its own, or it is not read yet.
+    package internal(set) var keyRotation: KeyRotation?
     /// Nothing is released yet: peers may require sinks that this gateway has not heard of since its start.
     var holdsReleases = false
 
@@ -155,6 +157,10 @@ package struct GatewayCore: Sendable {
         case .moved(let address): move(to: address, now: now, &directives)
         case .leave: stepMembership(.leave, now: now, &directives)
         case .forget(let node): stepMembership(.forget(node), now: now, &directives)
+        case .keysLoaded(let keys): load(keys, now: now, &directives)
+        case .keys(let order): stepKeys(.order(order), now: now, &directives)
+        case .keysKept(let version, let failure):
+            stepKeys(.kept(version: version, failure: failure), now: now, &directives)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true

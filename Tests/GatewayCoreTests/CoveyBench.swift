@@ -24,6 +24,8 @@ final class CoveyBench {
         var life = 0
         var wake = 0
         var settled: [Ticket] = []
+        var keys: KeyState?
+        var fluent: [PeerAddress] = []
         var address: PeerAddress
 
         init(disk: SimulatedDisk, address: PeerAddress) {
@@ -204,6 +206,10 @@ final class CoveyBench {
             case .settle(let tickets): box.settled += tickets
             case .stored: break
             case .left: kill(index)
+            case .keepKeys(let keys, let version):
+                later(5, .event(index, life: box.life, .keysKept(version: version, failure: nil)))
+                box.keys = keys
+            case .fluent(let peers): box.fluent = peers
             case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
             case .wake(let moment):
                 box.wake += 1

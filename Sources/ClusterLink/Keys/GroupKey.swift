@@ -29,11 +29,20 @@ package struct GroupKey: Hashable, Sendable {
                 high = digit
             }
         }
-        guard high == nil, bytes.count == Self.byteCount else { return nil }
+        guard high == nil else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// `nil` for anything but ``byteCount`` bytes.
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
         secret = bytes
         let digest = SHA256.hash(data: Array("covey key id 1".utf8) + bytes)
         id = digest.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
     }
+
+    /// The secret itself, to be kept, or to be sent where only members read.
+    package var bytes: [UInt8] { secret }
 
     /// 32 bytes that only holders of the key can know, another for each purpose and context.
     func derived(for purpose: String, context: [UInt8] = []) -> SymmetricKey {

@@ -18,6 +18,8 @@ struct CoveyDocument: Sendable {
     let departure: Departure.State
     /// `nil` where no gateways are looked for by mDNS.
     let neighbours: NeighbourWatch.State?
+    /// That this gateway's own certificate is over, or soon will be.
+    let certificateRemark: String?
 
     func write(to json: inout JSONWriter) {
         guard let cluster = core.cluster else { return json.null() }
@@ -31,6 +33,8 @@ struct CoveyDocument: Sendable {
             if link == nil, let linkFailure { json.string(linkFailure) } else { json.null() }
             json.key("mdns")
             if let neighbours { write(neighbours, to: &json) } else { json.null() }
+            json.key("key")
+            core.writeKey(to: &json)
             // The other gateways, by how this one sees them.
             json.key("members")
             json.object { json in
@@ -81,6 +85,8 @@ struct CoveyDocument: Sendable {
             reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
         }
         if let failure = neighbours?.failure { reasons.append("no gateways are found by mDNS: \(failure)") }
+        if let certificateRemark { reasons.append(certificateRemark) }
+        reasons += core.keyReasons
         let missing = cluster.membership.members.filter { $0.state == .suspect || $0.state == .dead }
         for member in missing.prefix(Self.reasonsForMembers) {
             let name = member.identity.name.isEmpty ? "\(member.node)" : member.identity.name
@@ -131,6 +137,8 @@ struct CoveyDocument: Sendable {
             json.object { json in
                 for (reason, count) in counts.refused.sorted(by: { $0.key < $1.key }) { json.member(reason, count) }
             }
+            // Whose certificates were refused last, and why.
+            json.list("refused_certificates", counts.certificates)
         }
     }
 }

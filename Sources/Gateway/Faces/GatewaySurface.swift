@@ -134,7 +134,7 @@ struct GatewaySurface: ControlSurface {
                 CoveyDocument(
                     core: core, address: link.address, link: link.counts,
                     linkFailure: tree["covey"]?["link"]?.lastFailure, departure: parts.departure.state,
-                    neighbours: link.watch?.state)
+                    neighbours: link.watch?.state, certificateRemark: link.certificateRemark)
             },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }

@@ -46,6 +46,8 @@ package struct Cluster: Sendable {
     /// What may be said of each log once what was found at the start is known to be durable.
     var withheld: [LogName: Holdings] = [:]
     var bulletin = Bulletin()
+    /// To whom the first key is spoken, as the shell was told last.
+    var fluent: [PeerAddress] = []
     /// Holders that are to hear of this step's news at once.
     var pushes: [NodeID] = []
 
@@ -54,8 +56,11 @@ package struct Cluster: Sendable {
         var gossip: MonotonicInstant?
         var replication: MonotonicInstant?
         var duty: MonotonicInstant?
+        var keys: MonotonicInstant?
 
-        var next: MonotonicInstant? { membership.orEarlier(gossip).orEarlier(replication).orEarlier(duty) }
+        var next: MonotonicInstant? {
+            membership.orEarlier(gossip).orEarlier(replication).orEarlier(duty).orEarlier(keys)
+        }
     }
 
     /// - Parameter incarnation: The one that was kept last; 0 at the first start of all.
@@ -63,7 +68,8 @@ package struct Cluster: Sendable {
         self.setup = setup
         self.start = start
         let identity = MemberIdentity(
-            node: setup.node, start: start, name: setup.name, version: Self.version, features: 0)
+            node: setup.node, start: start, name: setup.name, version: Self.version,
+            features: setup.identifyKey == nil ? 0 : ClusterFeature.keyRotation)
         membership = Membership(
             identity: identity, address: setup.address, incarnation: incarnation, seeds: setup.seeds,
             settings: setup.membership)

@@ -32,6 +32,7 @@ extension GatewayCore {
             if let log = LogID(hex: key.name), let node = NodeID(record: value) { formerNodes[log] = node }
         }
         tellRing(now: now, &directives)
+        joinKeys(now: now, &directives)
     }
 
     /// Until the roster says whose turn it is.
@@ -95,6 +96,7 @@ extension GatewayCore {
         settleLogs(now: now, &directives)
         answerSources(&directives)
         publishNews(now: now, &directives)
+        tellFluent(&directives)
     }
 
     /// More disks have what some source waits for.
@@ -151,6 +153,10 @@ extension GatewayCore {
         if isDue(wakes.duty) {
             cluster?.wakes.duty = nil
             stepDuty(.tick, now: now, &directives)
+        }
+        if isDue(wakes.keys) {
+            cluster?.wakes.keys = nil
+            stepKeys(.tick, now: now, &directives)
         }
     }
 

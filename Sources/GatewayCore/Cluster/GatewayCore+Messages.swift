@@ -26,6 +26,10 @@ extension GatewayCore {
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
             guard isFrame else { return pass("not for datagrams") }
             stepReplication(.frame(payload, from: sender.node), now: now, &directives)
+        case .keys(let sender, let payload):
+            guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
+            guard isFrame else { return pass("not for datagrams") }
+            stepKeys(.message(payload, from: sender.node), now: now, &directives)
         }
     }
 
@@ -94,6 +98,7 @@ extension GatewayCore {
         stepGossip(.members(alive: alive, known: known), now: now, &directives)
         stepReplication(.members(alive: alive, known: known), now: now, &directives)
         stepDuty(.members(alive: alive, known: known), now: now, &directives)
+        stepKeys(.members(known: known, alive: alive), now: now, &directives)
     }
 
     mutating func stepGossip(_ event: GossipEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -156,6 +161,10 @@ extension GatewayCore {
             stepDuty(.sinks(of: writer, sinks), now: now, &directives)
         case ClusterSpace.anchors:
             if let value, let anchor = ClockAnchor(key: name.key, value: value) { learn(anchor, now: now) }
+        case ClusterSpace.keys:
+            let report = value.flatMap { try? KeyReport(bytes: $0) }
+            if value != nil, report == nil { return pass("unreadable entry") }
+            stepKeys(.reported(writer, report), now: now, &directives)
         default: break
         }
     }

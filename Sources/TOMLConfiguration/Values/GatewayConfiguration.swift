@@ -77,7 +77,16 @@ package struct ClusterConfiguration: Hashable, Sendable {
     package var mdns = false
     /// Absolute. `nil` on a loop address only, where no stranger is.
     package var keyFile: String?
+    /// `nil` where each gateway mints its own from the key.
+    package var certificates: Certificates?
     package var replicas: Replicas
+
+    /// Absolute paths of PEM files.
+    package struct Certificates: Hashable, Sendable {
+        package var caFile: String
+        package var certFile: String
+        package var keyFile: String
+    }
 
     package enum Replicas: Hashable, Sendable {
         case all

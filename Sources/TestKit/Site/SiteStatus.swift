@@ -73,14 +73,33 @@ package struct Status: Decodable, Sendable {
     }
 
     package struct Peer: Decodable, Sendable {
+        private enum CodingKeys: String, CodingKey {
+            case name, state
+            case since = "since_s"
+        }
+
         package let name: String
         package let state: String
+        /// Seconds in that state.
+        package let since: Int
     }
 
     package struct Covey: Decodable, Sendable {
         package struct UnderReplicated: Decodable, Sendable {
             package let logs: Int
             package let readings: Int
+        }
+
+        /// The covey's key and the change of it.
+        package struct Key: Decodable, Sendable {
+            package struct Change: Decodable, Sendable {
+                package let number: Int
+                package let stage: String
+            }
+
+            package let id: String
+            package let known: Int
+            package let change: Change?
         }
 
         package struct Link: Decodable, Sendable {
@@ -104,7 +123,7 @@ package struct Status: Decodable, Sendable {
         }
 
         private enum CodingKeys: String, CodingKey {
-            case linked, link, mdns, ignored
+            case linked, link, mdns, ignored, key
             case underReplicated = "under_replicated"
         }
 
@@ -114,6 +133,8 @@ package struct Status: Decodable, Sendable {
         /// `nil` where it is not configured.
         package let mdns: MDNS?
         package let ignored: [String: Int]
+        /// `nil` where the covey has none of its own.
+        package let key: Key?
     }
 
     package struct Configuration: Decodable, Sendable {
