@@ -47,9 +47,12 @@ final class Fleet: Sendable {
     var keyFile: String { Self.keyFile(in: directory) }
 
     /// - Parameter keyless: Members whose configuration names a key file of their own, that is not there: `key1` for the second.
-    /// - Parameter isSeeded: Whether the configurations say where the others are.
+    /// - Parameters:
+    ///   - isSeeded: Whether the configurations say where the others are.
+    ///   - cluster: More lines of each one's `[cluster]`, made in the folder.
     init(
-        _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], isSeeded: Bool = true
+        _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], isSeeded: Bool = true,
+        cluster: (_ index: Int, _ folder: String) async throws -> [String] = { _, _ in [] }
     ) async throws {
         var template = Array("/tmp/covey-fleet-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in /tmp can be made") }
@@ -65,7 +68,8 @@ final class Fleet: Sendable {
             let member = try Member(index, directory: directory, port: seeds[index])
             let name = keyless.contains(index) ? "\(directory)/key\(index)" : Self.keyFile(in: directory)
             try member.configure(
-                acks: acks, window: window, keyFile: name, seeds: isSeeded ? seeds : [], sinkPort: sinkPort)
+                acks: acks, window: window, keyFile: name, seeds: isSeeded ? seeds : [], sinkPort: sinkPort,
+                cluster: try await cluster(index, directory))
             try await member.broker.start()
             members.append(member)
         }

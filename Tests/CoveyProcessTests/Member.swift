@@ -17,7 +17,7 @@ final class Member: Sendable {
     /// The newest process.
     var process: ChildProcess? { running.withLock { $0 } }
 
-    private var configuration: String { "\(directory)/\(name).toml" }
+    var configuration: String { "\(directory)/\(name).toml" }
     private var socket: String { "\(directory)/\(name).sock" }
     var dataDirectory: String { "\(directory)/\(name)" }
 
@@ -32,7 +32,10 @@ final class Member: Sendable {
 
     var keyCopy: String { "\(dataDirectory)/cluster.key" }
 
-    func configure(acks: Int, window: String, keyFile: String, seeds: [Int], sinkPort: Int) throws {
+    /// - Parameter cluster: More lines of `[cluster]`.
+    func configure(
+        acks: Int, window: String, keyFile: String, seeds: [Int], sinkPort: Int, cluster: [String] = []
+    ) throws {
         let text = """
             [gateway]
             name     = "\(name)"
@@ -48,6 +51,7 @@ final class Member: Sendable {
             listen   = "127.0.0.1:\(port)"
             seeds    = [\(seeds.map { "\"127.0.0.1:\($0)\"" }.joined(separator: ", "))]
             key_file = "\(keyFile)"
+            \(cluster.joined(separator: "\n"))
             [[broker]]
             name = "local"
             url  = "mqtt://127.0.0.1:\(broker.port)"
