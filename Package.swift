@@ -201,7 +201,7 @@ let package = Package(
                 logging,
             ]),
         tests("BadInputTests", ["LogFormat", "Model", "TestKit", "covey"]),
-        tests("CoveyProcessTests", ["Environment", "Model", "TestKit", "covey"]),
+        tests("CoveyProcessTests", ["ClusterLink", "Environment", "Model", "TestKit", "covey"]),
         tests("CoveyNetworkTests", ["Environment", "Model", "TestKit", "covey"]),
     ],
     cxxLanguageStandard: .cxx17

@@ -58,12 +58,17 @@ final class CoveyBench {
     private let copiesShare: Double
     /// Whether each is told the first one's address when it starts.
     private let isSeeded: Bool
+    /// What is special about the setup of some.
+    private let alter: (Int, inout ClusterSetup) -> Void
+    /// What some make of their messages, as a later version may.
+    var alterations: [Int: ([UInt8]) -> [UInt8]] = [:]
     private var nextTicket: UInt64 = 0
 
     init(
         gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24, copiesShare: Double = 0.5,
-        isSeeded: Bool = true
+        isSeeded: Bool = true, alter: @escaping (Int, inout ClusterSetup) -> Void = { _, _ in }
     ) throws {
+        self.alter = alter
         self.acks = acks
         self.requiresSink = requiresSink
         self.copiesShare = copiesShare
@@ -97,6 +102,7 @@ final class CoveyBench {
             sinks: [SinkID(99)])
         setup.acks = acks
         setup.duty.chunkReadings = 32
+        alter(index, &setup)
         box.life += 1
         let (core, directives) = GatewayCore.resume(
             ring: ring, disk: box.disk, sinks: [.init(name: "cloud", isRequired: requiresSink, settings: upload)],
@@ -217,8 +223,11 @@ final class CoveyBench {
             case .report(let report): reports.append("\(time / Self.millisecond) ms, gateway \(index): \(report.text)")
             case .datagram(let bytes, let peer):
                 datagrams += 1
+                let bytes = alterations[index]?(bytes) ?? bytes
                 send(.datagram(bytes, from: box.address), to: peer, from: index)
-            case .frame(let bytes, let peer): send(.frame(bytes, from: box.address), to: peer, from: index)
+            case .frame(let bytes, let peer):
+                let bytes = alterations[index]?(bytes) ?? bytes
+                send(.frame(bytes, from: box.address), to: peer, from: index)
             }
         }
     }

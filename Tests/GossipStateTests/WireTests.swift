@@ -60,6 +60,9 @@ struct WireTests {
         #expect(try Self.messages().map(Self.hex) == Self.golden)
         for bytes in try Self.messages() {
             let message = try GossipWire.decode(bytes)
+            // Fields of a later version stand behind the kind.
+            #expect(try GossipWire.decode([bytes[0] | 0x80, 2, 7, 7] + bytes.dropFirst()) == message)
+            #expect(throws: FormatError.self) { try GossipWire.decode([bytes[0] | 0x80, 200]) }
             if case .delta(_, let flags, let sections) = message {
                 #expect(flags == .wantsAck && sections.count == 2)
                 #expect(sections.map(\.entries.count) == [2, 3])

@@ -6,28 +6,32 @@ import Synchronization
 /// | peer | datagrams | streams |
 /// |---|---|---|
 /// | is known to have the first key | the first | the first |
-/// | was heard lately | the key it was heard with | the same |
+/// | was heard lately with the first | the first | the first |
+/// | was heard lately with another | that, and now and then the first too | that |
 /// | neither | one under each key | each in turn, another whenever a stream is lost |
 ///
-/// Among gateways that have one key there is nothing to choose.
+/// Now and then, as two that both wait to hear the first key would never speak it. Who knows both keys may so get a datagram twice, which is as
+/// on any network. Among gateways that have one key there is nothing to choose.
 final class SpokenKeys: Sendable {
     /// A peer that is silent for longer may be back with another key.
     static let memory: Duration = .seconds(60)
+    /// Between two tries whether a peer answers with the first key.
+    static let tryAgain: Duration = .seconds(2)
     /// Peers whose key is remembered: more than a covey has members. Beyond, all are forgotten, which costs some datagrams.
     static let mostPeers = 2048
 
     private struct State {
         var ring: KeyRing
         var fluent: Set<PeerAddress> = []
-        var heard: [PeerAddress: (key: UInt32, at: ContinuousClock.Instant)] = [:]
+        var heard: [PeerAddress: [UInt32: ContinuousClock.Instant]] = [:]
         var lost: [PeerAddress: Int] = [:]
+        /// When the first key was tried with those that were heard with another.
+        var tried: [PeerAddress: ContinuousClock.Instant] = [:]
 
         func key(for peer: PeerAddress) -> UInt32? {
             if ring.keys.count == 1 || fluent.contains(peer) { return ring.primary.id }
-            guard let heard = heard[peer], heard.at.advanced(by: memory) > .now, ring.key(heard.key) != nil else {
-                return nil
-            }
-            return heard.key
+            guard let heard = heard[peer] else { return nil }
+            return ring.keys.first { key in heard[key.id].map { $0.advanced(by: memory) > .now } ?? false }?.id
         }
     }
 
@@ -38,9 +42,9 @@ final class SpokenKeys: Sendable {
     }
 
     func install(_ ring: KeyRing) {
-        state.withLock {
-            $0.ring = ring
-            $0.lost = [:]
+        state.withLock { state in
+            state.ring = ring
+            (state.lost, state.tried) = ([:], [:])
         }
     }
 
@@ -51,7 +55,9 @@ final class SpokenKeys: Sendable {
     func heard(_ peer: PeerAddress, with key: UInt32) {
         state.withLock { state in
             if state.heard.count >= Self.mostPeers, state.heard[peer] == nil { state.heard = [:] }
-            state.heard[peer] = (key, .now)
+            // Of keys that are gone nothing need be remembered.
+            if state.heard[peer]?.count ?? 0 >= KeyRing.mostKeys { state.heard[peer] = [:] }
+            state.heard[peer, default: [:]][key] = .now
         }
     }
 
@@ -65,7 +71,14 @@ final class SpokenKeys: Sendable {
     }
 
     func forDatagrams(to peer: PeerAddress) -> [UInt32] {
-        state.withLock { state in state.key(for: peer).map { [$0] } ?? state.ring.keys.map(\.id) }
+        state.withLock { state in
+            guard let key = state.key(for: peer) else { return state.ring.keys.map(\.id) }
+            guard key != state.ring.primary.id, state.tried[peer].map({ $0.advanced(by: Self.tryAgain) < .now }) ?? true
+            else { return [key] }
+            if state.tried.count >= Self.mostPeers { state.tried = [:] }
+            state.tried[peer] = .now
+            return [state.ring.primary.id, key]
+        }
     }
 
     func forStream(to peer: PeerAddress) -> UInt32 {

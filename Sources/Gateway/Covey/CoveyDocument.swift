@@ -68,6 +68,8 @@ struct CoveyDocument: Sendable {
         }
     }
 
+    /// It tries again within this, as long as it is there.
+    private static let otherVersionShown = Duration.seconds(120)
     /// Members that a reason names; the rest is counted.
     private static let reasonsForMembers = 3
 
@@ -85,6 +87,11 @@ struct CoveyDocument: Sendable {
             reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
         }
         if let failure = neighbours?.failure { reasons.append("no gateways are found by mDNS: \(failure)") }
+        if let other = cluster.otherVersion, other.at.duration(to: now) < Self.otherVersionShown {
+            reasons.append(
+                "the gateway at \(other.address) speaks protocol \(other.major), this one "
+                    + "\(cluster.setup.version.major): neither understands the other, upgrade the older one")
+        }
         if let certificateRemark { reasons.append(certificateRemark) }
         reasons += core.keyReasons
         let missing = cluster.membership.members.filter { $0.state == .suspect || $0.state == .dead }

@@ -8,7 +8,7 @@ import TOMLConfiguration
 /// | `[[broker]]` | its reading connection is applied; its publishing connection waits |
 /// | `[storage]` | `commit_window` is applied, the rest waits |
 /// | `[log]` | applied |
-/// | `[cluster]` | its key file is read again; the rest waits |
+/// | `[cluster]` | its key file and certificates are read again; the rest waits |
 /// | `[gateway]`, `[api]`, `[[upload]]` | wait |
 struct ConfigurationChange: Equatable, Sendable {
     /// What the gateway runs on from now on: the new file where it can be applied, the one it was started with elsewhere.

@@ -1,4 +1,4 @@
-import Environment
+package import Environment
 package import GossipState
 package import Membership
 package import Model
@@ -15,7 +15,8 @@ package struct Cluster: Sendable {
     /// Messages that were passed over, by what was wrong with them.
     package internal(set) var ignored = ReasonCounts()
 
-    static let version = ProtocolVersion(major: 1, minor: 0)
+    /// Who spoke another major version last: its messages mean nothing here.
+    package internal(set) var otherVersion: (address: PeerAddress, major: UInt8, at: MonotonicInstant)?
 
     /// When each machine wants its tick.
     var wakes = Wakes()
@@ -68,8 +69,8 @@ package struct Cluster: Sendable {
         self.setup = setup
         self.start = start
         let identity = MemberIdentity(
-            node: setup.node, start: start, name: setup.name, version: Self.version,
-            features: setup.identifyKey == nil ? 0 : ClusterFeature.keyRotation)
+            node: setup.node, start: start, name: setup.name, version: setup.version,
+            features: setup.features | (setup.identifyKey == nil ? 0 : ClusterFeature.keyRotation))
         membership = Membership(
             identity: identity, address: setup.address, incarnation: incarnation, seeds: setup.seeds,
             settings: setup.membership)

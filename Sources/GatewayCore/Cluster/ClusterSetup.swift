@@ -17,12 +17,19 @@ package struct ClusterSetup: Sendable {
     /// Live gateways that must have a reading on disk before its source is acknowledged, this one among them. Fewer count as enough
     /// where fewer are alive or wanted; what every required sink has counts too.
     package var acks = 1
+    /// What this gateway speaks, as it tells its peers. Messages of another minor version are read, of another major one they are not.
+    package var version = ClusterSetup.currentVersion
+    /// What it can do besides, a bit each; see ``ClusterFeature``.
+    package var features: UInt64 = 0
     /// The id of a key of the covey, by its bytes: a hash. `nil` where the covey has no key of its own, and none to change.
     package var identifyKey: (@Sendable ([UInt8]) -> UInt32)?
     package var membership = MembershipSettings()
     package var gossip = GossipSettings()
     package var replication = ReplicatorSettings()
     package var duty = DutySettings()
+
+    /// 1.1: a change of the covey's key.
+    package static let currentVersion = ProtocolVersion(major: Envelope.version, minor: 1)
 
     package init(
         node: NodeID, name: String, address: PeerAddress, seeds: [PeerAddress] = [], sinks: [SinkID] = []

@@ -47,6 +47,18 @@ enum Envelope {
         case keys(Sender, [UInt8])
     }
 
+    /// The major version of a message that is of another than this; `nil` for one of this, and for what is no message at all.
+    static func otherVersion(_ bytes: [UInt8]) -> UInt8? {
+        guard let first = bytes.first, first >> 4 != version, first >> 4 != 0 else { return nil }
+        return first >> 4
+    }
+
+    /// Whether it is of this version and of a kind that a later minor one has.
+    static func isLaterKind(_ bytes: [UInt8]) -> Bool {
+        guard let first = bytes.first, first >> 4 == version else { return false }
+        return Kind(rawValue: first & 0x0F) == nil
+    }
+
     static func open(_ bytes: [UInt8]) -> Content? {
         guard let first = bytes.first, first >> 4 == version, let kind = Kind(rawValue: first & 0x0F)
         else { return nil }

@@ -12,7 +12,7 @@ extension GatewayCore {
         _ directives: inout [GatewayDirective]
     ) {
         guard cluster?.hasBegun ?? false else { return }
-        guard let content = Envelope.open(bytes) else { return pass("not a message") }
+        guard let content = Envelope.open(bytes) else { return passUnread(bytes, from: address, now: now) }
         switch content {
         case .membership(let payload):
             let event: MembershipEvent = isFrame ? .frame(payload, from: address) : .datagram(payload, from: address)
@@ -31,6 +31,15 @@ extension GatewayCore {
             guard isFrame else { return pass("not for datagrams") }
             stepKeys(.message(payload, from: sender.node), now: now, &directives)
         }
+    }
+
+    /// Whoever sent it has the key: what is strange about it is worth a word.
+    private mutating func passUnread(_ bytes: [UInt8], from address: PeerAddress, now: MonotonicInstant) {
+        if let major = Envelope.otherVersion(bytes) {
+            cluster?.otherVersion = (address, major, now)
+            return pass("of another major version")
+        }
+        pass(Envelope.isLaterKind(bytes) ? "of a kind that this version does not know" : "not a message")
     }
 
     private mutating func pass(_ reason: String) { cluster?.ignored.add(1, for: reason) }

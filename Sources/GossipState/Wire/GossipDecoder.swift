@@ -6,13 +6,16 @@ extension GossipWire {
     static func decode(_ bytes: [UInt8]) throws(FormatError) -> GossipMessage {
         guard bytes.count <= GossipLimits.frameBytes else { throw .invalid("length") }
         var reader = ByteReader(bytes, 0..<bytes.count)
-        guard let kind = Kind(rawValue: try reader.byte()) else { throw .invalid("kind") }
+        let head = try reader.byte()
+        guard let kind = Kind(rawValue: head & ~laterFields) else { throw .invalid("kind") }
+        if head & laterFields != 0 {
+            for _ in 0..<(try reader.count(limit: GossipLimits.frameBytes, "later fields")) { _ = try reader.byte() }
+        }
         switch kind {
         case .summary:
             let life = try life(&reader)
             var buckets: [UInt64] = []
             for _ in 0..<GossipLimits.buckets { buckets.append(try reader.fixed(UInt64.self)) }
-            guard reader.isAtEnd else { throw .invalid("length") }
             return .summary(life, buckets: buckets)
         case .page:
             let life = try life(&reader)
@@ -39,7 +42,6 @@ extension GossipWire {
         case .ack:
             let (life, of) = (try life(&reader), try life(&reader))
             let (own, shared) = (try version(&reader), try version(&reader))
-            guard reader.isAtEnd else { throw .invalid("length") }
             return .ack(life, of: of, own: own, shared: shared)
         }
     }

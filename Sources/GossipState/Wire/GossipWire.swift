@@ -36,6 +36,10 @@ enum GossipWire {
         case alive = 0x16
     }
 
+    /// In the byte of the kind: a varint and so many bytes come next, fields of a later version, that are passed over. Most messages are
+    /// lists up to their end, behind which nothing can be added.
+    static let laterFields: UInt8 = 0x80
+
     /// A bound: kind, flags, life.
     static let messageHeaderBytes = 20
     /// A bound: flags, node, life, four versions, count.

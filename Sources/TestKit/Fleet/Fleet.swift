@@ -18,9 +18,11 @@ package final class Fleet: Sendable {
     ///   - keyless: Members whose key file is not there: ``Member/keyFile`` names it.
     ///   - network: Has as many places at least; the member of an index is in that place.
     ///   - isSeeded: Whether the configurations say where the others are.
+    ///   - cluster: More lines of each one's `[cluster]`, made in the folder.
     package init(
         _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], network: LabNetwork? = nil,
-        isSeeded: Bool = true
+        isSeeded: Bool = true,
+        cluster: (_ index: Int, _ folder: String) async throws -> [String] = { _, _ in [] }
     ) async throws {
         var template = Array("/tmp/covey-fleet-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in /tmp can be made") }
@@ -38,7 +40,7 @@ package final class Fleet: Sendable {
             if !keyless.contains(index) { try Self.copyKey(in: directory, to: member) }
             try member.configure(
                 acks: acks, window: window, seeds: isSeeded ? seats.map(\.address) : [],
-                sink: "\(sinkHost):\(sinkPort)")
+                sink: "\(sinkHost):\(sinkPort)", cluster: try await cluster(index, directory))
             try await member.broker.start()
             members.append(member)
         }

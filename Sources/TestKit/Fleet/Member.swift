@@ -36,7 +36,7 @@ package final class Member: Sendable {
     /// The newest process.
     package var process: ChildProcess? { running.withLock { $0 } }
 
-    private var configuration: String { "\(directory)/\(name).toml" }
+    package var configuration: String { "\(directory)/\(name).toml" }
     private var socket: String { "\(directory)/\(name).sock" }
     package var dataDirectory: String { "\(directory)/\(name)" }
     package var keyFile: String { "\(directory)/\(name).key" }
@@ -60,7 +60,8 @@ package final class Member: Sendable {
         }
     }
 
-    func configure(acks: Int, window: String, seeds: [String], sink: String) throws {
+    /// - Parameter cluster: More lines of `[cluster]`.
+    func configure(acks: Int, window: String, seeds: [String], sink: String, cluster: [String]) throws {
         let text = """
             [gateway]
             name     = "\(name)"
@@ -76,6 +77,7 @@ package final class Member: Sendable {
             listen   = "\(seat.address)"
             seeds    = [\(seeds.map { "\"\($0)\"" }.joined(separator: ", "))]
             key_file = "\(keyFile)"
+            \(cluster.joined(separator: "\n"))
             [[broker]]
             name = "local"
             url  = "mqtt://127.0.0.1:\(broker.port)"

@@ -106,11 +106,14 @@ package struct Status: Decodable, Sendable {
             private enum CodingKeys: String, CodingKey {
                 case refused
                 case datagramsReceived = "datagrams_received"
+                case certificates = "refused_certificates"
             }
 
             package let datagramsReceived: Int
             /// By reason.
             package let refused: [String: Int]
+            /// Those that were refused last, in words.
+            package let certificates: [String]
         }
 
         package struct MDNS: Decodable, Sendable {
