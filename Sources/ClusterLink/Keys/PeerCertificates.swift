@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import NIOCore
 import NIOSSL
 import SwiftASN1
 import X509
@@ -8,6 +9,10 @@ import X509
 /// and lets it sign a key pair of its own that lives as long as the process: nothing is kept on disk, nothing expires, and clocks that are
 /// wrong do not matter.
 struct PeerCertificates {
+    /// How long a stream that ends waits for the other's good-bye, which does not come through a cut: the link must end within the second
+    /// that its supervisor gives it.
+    static let farewell = TimeAmount.milliseconds(500)
+
     /// For the side that listens.
     let server: NIOSSLContext
     /// For the side that calls.
@@ -27,6 +32,7 @@ struct PeerCertificates {
         // Both sides must show a certificate of the authority; the names in it say nothing.
         server.certificateVerification = .noHostnameVerification
         server.minimumTLSVersion = .tlsv13
+        server.shutdownTimeout = Self.farewell
         self.server = try NIOSSLContext(configuration: server)
 
         var client = TLSConfiguration.makeClientConfiguration()
@@ -35,6 +41,7 @@ struct PeerCertificates {
         client.trustRoots = roots
         client.certificateVerification = .noHostnameVerification
         client.minimumTLSVersion = .tlsv13
+        client.shutdownTimeout = Self.farewell
         self.client = try NIOSSLContext(configuration: client)
     }
 
