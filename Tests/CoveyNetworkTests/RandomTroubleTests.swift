@@ -1,6 +1,5 @@
 import Environment
 import Glibc
-import Model
 import TestKit
 import Testing
 
@@ -13,6 +12,8 @@ struct RandomTroubleTests {
     /// What happens is drawn from it; by hand: `COVEY_NETWORK_SEED=7`.
     private static let seed = number("COVEY_NETWORK_SEED") ?? 1
     private static let gateways = 5
+    /// Messages a second at each site.
+    private static let rate = 30
 
     private static func number(_ name: String) -> Int? {
         getenv(name).flatMap { Int(String(cString: $0)) }
@@ -26,7 +27,7 @@ struct RandomTroubleTests {
         try await fleet.openSink()
         try await fleet.start()
         var random = SeededRandom(seed: UInt64(Self.seed))
-        let (start, load) = (ContinuousClock.now, fleet.load(rate: 30))
+        let (start, load) = (ContinuousClock.now, fleet.load(rate: Double(Self.rate)))
         var (round, kills, bound) = (0, 0, 0)
         while round < Self.rounds || ContinuousClock.now - start < .seconds(60 * Self.minutes) {
             round += 1
@@ -36,15 +37,14 @@ struct RandomTroubleTests {
             }
             let (wait, calm) = (Int.random(in: 3...18, using: &random), Int.random(in: 0...12, using: &random))
             let before = fleet.receiver.snapshot()
-            let parts = 1 << troubles.count { $0.parts }
-            bound += (parts - 1) * (try await repeatable(fleet))
             for trouble in troubles { try await trouble.happen(to: fleet, lab) }
-            try await Task.sleep(for: .seconds(wait))
-            try await lab.heal()
             let victims = Set(troubles.flatMap(\.victims)).sorted()
             kills += victims.count
-            bound += victims.count * 2 * Limits.chunksInFlight * Limits.chunkReadings
+            bound += max(troubles.count, victims.count) * (try await repeatable(fleet))
+            try await Task.sleep(for: .seconds(wait))
+            try await lab.heal()
             for victim in victims { try await fleet.members[victim].start() }
+            bound += victims.count * (try await repeatable(fleet))
             try await Task.sleep(for: .seconds(calm))
             let after = fleet.receiver.snapshot()
             print(
@@ -64,10 +64,13 @@ struct RandomTroubleTests {
         await fleet.end()
     }
 
-    /// What a cut that comes now may make the parts upload twice: what any of them thinks that the sink still lacks.
+    /// What one more gateway may upload that another has uploaded: what any of them thinks now that the sink lacks, and what comes in the
+    /// two seconds between two words of an uploader.
     private func repeatable(_ fleet: Fleet) async throws -> Int {
         var most = 0
-        for member in fleet.members { most = max(most, try await member.status().pendingUploads) }
-        return most
+        for member in fleet.members where member.process?.isRunning == true {
+            most = max(most, try await member.status().pendingUploads)
+        }
+        return most + 2 * Self.rate * Self.gateways
     }
 }

@@ -48,11 +48,6 @@ enum Trouble: CustomStringConvertible {
         }
     }
 
-    /// Whether it comes between gateways that live, or between them and the sink: then one more part may bring the same.
-    var parts: Bool {
-        if case .kill = self { false } else { true }
-    }
-
     var victims: [Int] {
         if case .kill(let victims) = self { victims } else { [] }
     }

@@ -12,6 +12,10 @@ import X509
 /// Where a gateway knows several keys, it has a certificate of each, and the caller says by the name that it asks for which one it
 /// understands: whoever is back with an old key is met with that.
 struct PeerCertificates {
+    /// How long a stream that ends waits for the other's good-bye, which does not come through a cut: the link must end within the second
+    /// that its supervisor gives it.
+    static let farewell = TimeAmount.milliseconds(500)
+
     /// As the library has it, and as it may be handed to another thread.
     typealias Verify = @Sendable ([NIOSSLCertificate], EventLoopPromise<NIOSSLVerificationResult>) -> Void
 
@@ -72,6 +76,7 @@ struct PeerCertificates {
         // Both sides must show a certificate of the authority; the names in it say nothing.
         server.certificateVerification = .noHostnameVerification
         server.minimumTLSVersion = .tlsv13
+        server.shutdownTimeout = Self.farewell
         if others.count > 1 {
             server.sslContextCallback = { values, promise in
                 var choice = NIOSSLContextConfigurationOverride.noChanges
@@ -94,6 +99,7 @@ struct PeerCertificates {
         client.trustRoots = roots
         client.certificateVerification = .noHostnameVerification
         client.minimumTLSVersion = .tlsv13
+        client.shutdownTimeout = Self.farewell
         return try NIOSSLContext(configuration: client)
     }
 
