@@ -86,6 +86,7 @@ let package = Package(
         floor("KeyValue"),
         floor("PrometheusMetrics", [metrics]),
         floor("Devices", ["Environment", "Model"]),
+        floor("SharedFeeds", ["Environment", "Model", "Replication"]),
         floor("Sinks", ["Environment", "Model"]),
         floor(
             "GatewayCore",
@@ -112,7 +113,7 @@ let package = Package(
                 "KeyValue",
                 "LocalSinks", "LogFormat", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics",
                 "Replication",
-                "RingLog", "SQLiteStore", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads",
+                "RingLog", "SQLiteStore", "SharedFeeds", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads",
                 logging, metrics,
             ]),
 
@@ -164,6 +165,7 @@ let package = Package(
         tests("MembershipTests", ["Environment", "Membership", "Model"]),
         tests("GossipStateTests", ["Environment", "GossipState", "Model"]),
         tests("ReplicationTests", ["Environment", "Model", "Replication", "Sinks"]),
+        tests("SharedFeedsTests", ["Environment", "Model", "SharedFeeds"]),
         tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "Simulator"]),
         tests("KeyValueTests", ["KeyValue", "TestKit"]),
         tests("DevicesTests", ["Devices", "Environment", "Model"]),

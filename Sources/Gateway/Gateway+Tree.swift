@@ -127,6 +127,9 @@ extension Gateway {
                     logger.notice("the covey reaches this gateway at \(link.address), port \($0)")
                 }
             },
+            ChildSpec("brokers", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) {
+                [sharing = parts.sharing] in try await sharing?.run($0)
+            },
             ChildSpec("seeds", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) {
                 try await finder.run($0)
             },

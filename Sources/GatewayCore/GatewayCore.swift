@@ -97,6 +97,8 @@ package struct GatewayCore: Sendable {
     var formerNodes: [LogID: NodeID] = [:]
     /// The current log must end, as this gateway has got another node id.
     var isRenaming = false
+    /// What this gateway said last that it reads of brokers.
+    var servedPages: [(broker: UInt64, pages: [[UInt8]])] = []
     /// Nothing is released yet: peers may require sinks that this gateway has not heard of since its start.
     var holdsReleases = false
 
@@ -152,6 +154,8 @@ package struct GatewayCore: Sendable {
         case .moved(let address): move(to: address, now: now, &directives)
         case .leave: stepMembership(.leave, now: now, &directives)
         case .forget(let node): stepMembership(.forget(node), now: now, &directives)
+        case .served(let broker, let pages): serve(broker, pages, now: now, &directives)
+        case .brokerMessage(let payload, let node): sayOfBroker(payload, to: node, &directives)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true

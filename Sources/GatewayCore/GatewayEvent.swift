@@ -66,6 +66,10 @@ package enum GatewayEvent: Sendable {
     case leave
     /// A member that is gone does not come back: nothing waits for it any more.
     case forget(NodeID)
+    /// This gateway reads a broker that others may read as well; `pages` say what of it, and nothing that it does not.
+    case served(broker: UInt64, pages: [[UInt8]])
+    /// To that member, about such a broker; at most a frame.
+    case brokerMessage([UInt8], to: NodeID)
     /// Answers a ``GatewayDirective/work(_:)``.
     case worked(PeerWorkResult)
     case tick
@@ -114,6 +118,8 @@ package enum GatewayDirective: Sendable {
     case datagram([UInt8], to: PeerAddress)
     /// Send on the stream to that peer, which is opened where there is none; answer `unreachable` where that fails.
     case frame([UInt8], to: PeerAddress)
+    /// Concerns brokers that several gateways read.
+    case brokers(BrokerNews)
     /// The covey knows that this gateway goes.
     case left
     /// Perform on the other storage thread, answer `worked`.

@@ -184,6 +184,7 @@ final class CoveyBench {
             case .settle(let tickets): box.settled += tickets
             case .stored: break
             case .left: kill(index)
+            case .brokers: break
             case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
             case .wake(let moment):
                 box.wake += 1

@@ -40,6 +40,7 @@ package actor GatewayActor {
         var frame: @Sendable ([UInt8], PeerAddress) -> Bool = { _, _ in false }
         /// The covey knows that this gateway goes.
         var left: @Sendable () -> Void = {}
+        var brokers: @Sendable (BrokerNews) -> Void = { _ in }
     }
 
     package init(
@@ -85,6 +86,9 @@ package actor GatewayActor {
     package var commitAge: Duration? { writeBegan.map { $0.duration(to: clock.now) } }
 
     package func handle(_ event: GatewayEvent) { step(event) }
+
+    /// All of these, with nothing in between.
+    package func handle(_ events: [GatewayEvent]) { for event in events { step(event) } }
 
     /// Performs what the core asked for when it was made.
     package func begin(_ directives: [GatewayDirective]) {
@@ -153,6 +157,7 @@ package actor GatewayActor {
             // Later, as any network would say it.
             if !outlets.frame(bytes, peer) { Task { self.step(.unreachable(peer)) } }
         case .left: outlets.left()
+        case .brokers(let news): outlets.brokers(news)
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)

@@ -49,8 +49,10 @@ package enum ClusterSpace {
     package static let devices = KeySpaceName(6)
     /// Key: hash of the series. The newest value of a series: ``PeerValue``.
     package static let latest = KeySpaceName(7)
+    /// Key: broker and page. What a gateway reads of a broker that others may read as well; see ``BrokerView``.
+    package static let brokers = KeySpaceName(8)
 
-    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest].map {
+    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest, brokers].map {
         SpaceDeclaration($0, Eventual.own)
     }
 }

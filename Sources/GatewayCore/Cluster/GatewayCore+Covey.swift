@@ -32,6 +32,7 @@ extension GatewayCore {
             if let log = LogID(hex: key.name), let node = NodeID(record: value) { formerNodes[log] = node }
         }
         tellRing(now: now, &directives)
+        serveAgain(now: now, &directives)
     }
 
     /// Until the roster says whose turn it is.

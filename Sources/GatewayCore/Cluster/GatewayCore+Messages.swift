@@ -26,6 +26,10 @@ extension GatewayCore {
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
             guard isFrame else { return pass("not for datagrams") }
             stepReplication(.frame(payload, from: sender.node), now: now, &directives)
+        case .brokers(let sender, let payload):
+            guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
+            guard isFrame else { return pass("not for datagrams") }
+            directives.append(.brokers(.message(payload, from: sender.node)))
         }
     }
 
@@ -40,6 +44,7 @@ extension GatewayCore {
         for node in nodes {
             stepGossip(.unreachable(node), now: now, &directives)
             stepReplication(.unreachable(node), now: now, &directives)
+            directives.append(.brokers(.lost(node)))
         }
     }
 
@@ -75,6 +80,7 @@ extension GatewayCore {
         stepGossip(.members(alive: alive, known: known), now: now, &directives)
         stepReplication(.members(alive: alive, known: known), now: now, &directives)
         stepDuty(.members(alive: alive, known: known), now: now, &directives)
+        tellBrokers(&directives)
     }
 
     mutating func stepGossip(_ event: GossipEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -101,6 +107,7 @@ extension GatewayCore {
                 if writer != sender.node { learn(name, from: writer, now: now, &directives) }
             case .forgotten(let node):
                 stepReplication(.forgotten(node), now: now, &directives)
+                tellBrokers(&directives)
             }
         }
     }
@@ -137,6 +144,7 @@ extension GatewayCore {
             stepDuty(.sinks(of: writer, sinks), now: now, &directives)
         case ClusterSpace.anchors:
             if let value, let anchor = ClockAnchor(key: name.key, value: value) { learn(anchor, now: now) }
+        case ClusterSpace.brokers: tellBrokers(&directives)
         default: break
         }
     }
