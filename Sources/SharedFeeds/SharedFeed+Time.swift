@@ -35,12 +35,14 @@ extension SharedFeed {
     }
 
     package var status: SharedFeedStatus {
-        SharedFeedStatus(
-            isSettled: isSettled, isServing: phase.isServing, isConfirmed: isConfirmed, companions: companions,
-            waiting: memory.count, counts: counts)
+        SharedFeedStatus(stage: stage, companions: companions, waiting: memory.count, counts: counts)
     }
-}
 
-extension SharedFeed.Phase {
-    fileprivate var isServing: Bool { if case .serving = self { true } else { false } }
+    private var stage: SharedFeedStatus.Stage {
+        switch phase {
+        case .away: .away
+        case .joining: isSettled ? .listens : .waits
+        case .serving: isConfirmed ? .reads : .waits
+        }
+    }
 }

@@ -3,12 +3,18 @@ package import Model
 
 /// How a gateway stands with a broker that others read as well.
 package struct SharedFeedStatus: Hashable, Sendable {
-    /// Others were waited for.
-    package let isSettled: Bool
-    /// Others may count on this gateway.
-    package let isServing: Bool
-    /// … and it takes its share.
-    package let isConfirmed: Bool
+    package enum Stage: Hashable, Sendable {
+        /// Not connected.
+        case away
+        /// Others take everything yet.
+        case listens
+        /// Until it is known who else is there, or others have handed over.
+        case waits
+        /// It takes its share.
+        case reads
+    }
+
+    package let stage: Stage
     /// Others that read the same.
     package let companions: [NodeID]
     /// Messages in memory.

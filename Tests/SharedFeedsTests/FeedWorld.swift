@@ -17,8 +17,8 @@ struct FeedWorld {
         var feed: SharedFeed<Int>?
         var life = 0
         var isConnected = false
-        /// What the broker has for it, oldest first; the first `outstanding` are sent.
-        var session: [Int] = []
+        /// What the broker has for it.
+        var session: Set<Int> = []
         /// In `session`, sent on this connection and neither acknowledged nor held back.
         var handed: Set<Int> = []
         /// Sent before on some connection.
@@ -31,7 +31,7 @@ struct FeedWorld {
     }
 
     enum Action {
-        case publish(topic: Int, value: Int)
+        case load(every: Int64, until: Int64, topics: Int, values: Int?)
         case arrive(Int, at: Int, life: Int)
         case commit(TakenID, [Int], acknowledge: Bool, at: Int, life: Int)
         case frame([UInt8], from: Int, to: Int, lifeOfSender: Int)
@@ -55,9 +55,12 @@ struct FeedWorld {
     var parted: Set<[Int]> = []
     /// The longest that a commit takes.
     var longestCommit: Int64 = 500
+    /// Percent; the sender learns of it.
     var lossOfFrames = 0
-    private var agenda: [(at: Int64, order: Int, action: Action)] = []
-    private var order = 0
+    /// Gateways whose disk takes nothing.
+    var hung: Set<Int> = []
+    /// The last is the next.
+    private var agenda: [(at: Int64, action: Action)] = []
     private var lastFrameAt: [[Int]: Int64] = [:]
 
     static let millisecond: Int64 = 1_000_000
@@ -71,9 +74,13 @@ struct FeedWorld {
 
     mutating func later(_ milliseconds: Int64, _ action: Action) {
         let at = time + milliseconds * Self.millisecond
-        let place = agenda.firstIndex { $0.at > at } ?? agenda.count
-        agenda.insert((at, order, action), at: place)
-        order += 1
+        var (low, high) = (0, agenda.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if agenda[middle].at > at { low = middle + 1 } else { high = middle }
+        }
+        // Before those of the same time in the array, so after them in time.
+        agenda.insert((at, action), at: low)
     }
 
     /// Lets that many milliseconds pass.
@@ -82,14 +89,14 @@ struct FeedWorld {
         while true {
             let tick = gateways.indices.filter { gateways[$0].feed != nil }.min { gateways[$0].wakesAt < gateways[$1].wakesAt }
             let nextTick = tick.map { gateways[$0].wakesAt } ?? .max
-            let next = agenda.first?.at ?? .max
+            let next = agenda.last?.at ?? .max
             guard min(next, nextTick) <= end else { break }
             if let tick, nextTick < next {
                 time = max(time, nextTick)
                 gateways[tick].wakesAt = .max
                 step(tick, .tick)
             } else {
-                let first = agenda.removeFirst()
+                let first = agenda.removeLast()
                 time = max(time, first.at)
                 perform(first.action)
             }
@@ -101,10 +108,13 @@ struct FeedWorld {
 
     private mutating func perform(_ action: Action) {
         switch action {
-        case .publish(let topic, let value): publish(topic, value)
+        case .load(let interval, let end, let topics, let values):
+            guard time < end else { return }
+            publish(messages.count % topics, values.map { messages.count / topics % $0 } ?? messages.count)
+            later(interval, .load(every: interval, until: end, topics: topics, values: values))
         case .arrive(let number, let index, let life): arrive(number, at: index, life)
         case .commit(let id, let numbers, let acknowledge, let index, let life):
-            guard gateways[index].life == life, gateways[index].feed != nil else { return }
+            guard gateways[index].life == life, gateways[index].feed != nil, !hung.contains(index) else { return }
             for number in numbers {
                 gateways[index].durable[number, default: 0] += 1
                 if acknowledge { self.acknowledge(number, at: index) }
@@ -132,7 +142,7 @@ struct FeedWorld {
         let hash = UInt64(topic) &* 1_000_003 &+ UInt64(value) &* 0x9E37_79B9_7F4A_7C15
         messages.append(Message(number: number, topic: topic, key: MessageKey(hash: hash, route: Self.route, isKept: true)))
         for index in gateways.indices {
-            gateways[index].session.append(number)
+            gateways[index].session.insert(number)
             if gateways[index].isConnected { send(number, to: index) }
         }
     }
@@ -157,7 +167,7 @@ struct FeedWorld {
         guard let (decisions, taken) = gateways[index].feed?.admit([shared], now: moment) else {
             gateways[index].sentBefore.remove(number)
             if isRedelivery { gateways[index].sentBefore.insert(number) }
-            return later(50, .arrive(number, at: index, life: life))
+            return later(500, .arrive(number, at: index, life: life))
         }
         readWake(index)
         if decisions == [.take], let taken { commit(taken, [number], acknowledge: true, at: index) }
@@ -171,7 +181,7 @@ struct FeedWorld {
 
     private mutating func acknowledge(_ number: Int, at index: Int) {
         guard gateways[index].isConnected else { return }
-        gateways[index].session.removeAll { $0 == number }
+        gateways[index].session.remove(number)
         gateways[index].handed.remove(number)
     }
 
@@ -265,7 +275,7 @@ struct FeedWorld {
         guard !gateways[index].isConnected, gateways[index].feed != nil else { return }
         gateways[index].isConnected = true
         step(index, .linkUp(epoch: random.next()))
-        for number in gateways[index].session { send(number, to: index) }
+        for number in gateways[index].session.sorted() { send(number, to: index) }
     }
 
     private mutating func part(_ one: Int, _ other: Int) {
@@ -313,12 +323,7 @@ struct FeedWorld {
 
     /// Publishes one message each `interval` milliseconds for a while, on `topics` topics.
     mutating func load(every interval: Int64, for duration: Int64, topics: Int = 8, values: Int? = nil) {
-        var at: Int64 = 0
-        var number = messages.count
-        while at < duration {
-            later(at, .publish(topic: number % topics, value: values.map { number / topics % $0 } ?? number))
-            number += 1
-            at += interval
-        }
+        let end = time + duration * Self.millisecond
+        later(0, .load(every: interval, until: end, topics: topics, values: values))
     }
 }

@@ -87,19 +87,16 @@ struct SharedFeedTests {
         #expect(world.doubled <= 100, "\(world.doubled)")
     }
 
-    @Test("An owner that is there and never takes what it got is given up on after a while")
+    @Test("What an owner got and does not make durable for a minute another one takes")
     func hungOwner() {
         var world = world(2)
-        world.longestCommit = 1
-        world.run(1000)
-        // From here on nothing that it takes becomes durable in time.
-        let owner = world.gateways[0].node
+        world.hung = [0]
         world.load(every: 100, for: 5000)
-        world.later(0, .part(0, 1))
-        world.later(3900, .heal)
-        world.run(200_000)
+        world.run(60_000)
+        #expect(!world.missing.isEmpty)
+        world.run(30_000)
         #expect(world.missing.isEmpty)
-        #expect(world.gateways[1].feed?.status.companions == [owner])
+        #expect(world.doubled == 0)
     }
 
     @Test("Messages that are alike are counted, not confused", arguments: 1...10)

@@ -126,10 +126,14 @@ struct GatewaySurface: ControlSurface {
         let core = await parts.gateway.read { $0 }
         let age = await parts.gateway.commitAge
         let tree = await supervisor.tree()
+        var shared: [String: SharedBrokerDocument] = [:]
+        for (name, reader) in parts.ingestLinks.readers {
+            shared[name] = SharedBrokerDocument(await reader.status, core: core)
+        }
         return StatusDocument(
             gateway: parts.name, node: parts.node, version: Gateway.version,
             uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
-            brokers: links.map { StatusDocument.BrokerState($0.name, $0.status) },
+            brokers: links.map { StatusDocument.BrokerState($0.name, $0.status, shared: shared[$0.name]) },
             covey: parts.peerLink.map { link in
                 CoveyDocument(
                     core: core, address: link.address, link: link.counts,
@@ -213,11 +217,11 @@ private actor QueryPages {
 }
 
 extension StatusDocument.BrokerState {
-    init(_ name: String, _ status: LinkStatus) {
+    init(_ name: String, _ status: LinkStatus, shared: SharedBrokerDocument?) {
         self.init(
             name: name, state: status.state.rawValue, error: status.lastFailure?.message, received: status.messages,
             batches: status.batches, connects: status.connects, failures: status.failures,
-            sessionsForgotten: status.sessionsForgotten, refused: status.refusedFilters)
+            sessionsForgotten: status.sessionsForgotten, refused: status.refusedFilters, shared: shared)
     }
 }
 
