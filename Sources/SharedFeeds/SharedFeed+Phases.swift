@@ -34,7 +34,7 @@ extension SharedFeed {
         announce(now: now, &out)
     }
 
-    mutating func hear(_ entry: SharedFeedEntry?, of node: NodeID) {
+    mutating func hear(_ entry: SharedFeedEntry?, of node: NodeID, now: MonotonicInstant) {
         guard node != self.node else { return }
         let known = peers.firstIndex { $0.node == node }
         if let known, peers[known].entry.epoch == entry?.epoch {
@@ -49,11 +49,13 @@ extension SharedFeed {
         }
         isDisturbed = true
         guard let entry else { return peers.removeAll { $0.node == node } }
-        var peer = Peer(node: node, entry: entry, next: reportsBase, horizon: nextTaken)
+        var peer = Peer(node: node, entry: entry, since: now, next: reportsBase, horizon: nextTaken)
         peer.isCovered = absentees.contains(node)
         absentees.removeAll { $0 == node }
         if let known {
             peer.heard = peers[known].heard
+            // Only its routes are other ones: it has not been away.
+            if entry.epoch == peers[known].entry.epoch &+ 1 { peer.since = peers[known].since }
             peers[known] = peer
         } else {
             peers.append(peer)
@@ -154,7 +156,7 @@ extension SharedFeed {
     private mutating func review(_ out: inout [SharedFeedDirective<Payload>]) {
         isDisturbed = false
         guard memory.count > 0 else { return }
-        let taken = takeFromMemory { $0.verdict($1.route, $1.topic) == .take ? .take : .leave }
+        let taken = takeFromMemory { $0.verdict($1.route, $1.topic, keptAt: $1.keptAt) == .take ? .take : .leave }
         counts.takenOver += UInt64(taken.count)
         take(taken, &out)
     }
@@ -175,7 +177,7 @@ extension SharedFeed {
             let old = takeFromMemory { feed, message in
                 let age = message.arrival.duration(to: now)
                 if age < feed.settings.age { return .stop }
-                let pause = feed.settings.rankStep * (feed.rank(message.route, message.topic) - 1)
+                let pause = feed.settings.rankStep * (feed.rank(message) - 1)
                 return age >= feed.settings.age + pause ? .take : .leave
             }
             counts.rescued += UInt64(old.count)

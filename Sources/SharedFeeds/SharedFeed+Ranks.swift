@@ -1,4 +1,5 @@
 // Pure.
+import Environment
 package import Model
 import Replication
 
@@ -11,9 +12,10 @@ extension SharedFeed {
         case wait
     }
 
-    func verdict(_ route: RouteID, _ topic: UInt64) -> Verdict {
+    /// - Parameter keptAt: Since when a message is remembered; `nil` for one that has just come.
+    func verdict(_ route: RouteID, _ topic: UInt64, keptAt: MonotonicInstant? = nil) -> Verdict {
         guard isSettled else { return .wait }
-        let others = servers(of: route)
+        let others = servers(of: route, at: keptAt)
         switch phase {
         case .away: return others.isEmpty ? .take : .standBy
         case .joining:
@@ -28,9 +30,9 @@ extension SharedFeed {
     }
 
     /// How many read that route and come before this gateway; 0 for the owner.
-    func rank(_ route: RouteID, _ topic: UInt64) -> Int {
-        let own = weight(node, route, topic)
-        return servers(of: route).count { weight($0, route, topic) > own }
+    func rank(_ message: SharedMessage<Payload>) -> Int {
+        let own = weight(node, message.route, message.topic)
+        return servers(of: message.route).count { weight($0, message.route, message.topic) > own }
     }
 
     /// Who takes a topic, as far as this gateway knows; `nil` while nobody does.
@@ -45,9 +47,11 @@ extension SharedFeed {
         (rendezvous(route.rawValue, topic, node: node), node.high, node.low)
     }
 
-    /// Others that are there and say that they read that route.
-    private func servers(of route: RouteID) -> [NodeID] {
-        peers.filter { isPresent($0.node) && $0.entry.routes.holds(route) }.map(\.node)
+    /// Others that are there and say that they read that route, and said so at that moment already.
+    private func servers(of route: RouteID, at moment: MonotonicInstant? = nil) -> [NodeID] {
+        peers.filter { peer in
+            isPresent(peer.node) && moment.map { peer.since <= $0 } ?? true && peer.entry.routes.holds(route)
+        }.map(\.node)
     }
 
     func isPresent(_ node: NodeID) -> Bool { present.contains(node) }

@@ -15,7 +15,7 @@ import Replication
 /// |---|---|
 /// | all know of each other | the owner: the best rank for the topic of those that read it |
 /// | the owner is dead, has left, or has lost the broker | the next in rank, what it remembers and was not reported |
-/// | a gateway begins to read | who had the topic, until it has said that all it took is reported; then the new one what is left |
+/// | a gateway begins to read | what came before others know, they; what comes after, it, once they have reported what they took |
 /// | a gateway has just started and does not know of others | nobody; the broker keeps the message |
 /// | nobody reports the message for a minute | the next in rank |
 ///
@@ -35,6 +35,8 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
     struct Peer: Sendable {
         let node: NodeID
         var entry: SharedFeedEntry
+        /// Since when it is known that it reads: what is remembered from before is not its.
+        var since: MonotonicInstant
         /// It has handed over: all that it took before it knew of this gateway's epoch is reported.
         var hasHandedOver = false
         /// It was seen reading by this gateway while that read as well, and either never stopped since.
@@ -117,7 +119,7 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
         steppedAt = now
         switch event {
         case .members(let own, let present): setMembers(own, present, now: now, &out)
-        case .entry(let entry, let node): hear(entry, of: node)
+        case .entry(let entry, let node): hear(entry, of: node, now: now)
         case .routes(let routes): setRoutes(routes, now: now, &out)
         case .linkUp(let epoch): linkUp(epoch, now: now)
         case .linkDown: linkDown(now: now)
@@ -150,19 +152,21 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
                 decisions.append(isKnown ? .known : .take)
                 if !isKnown { taken.append(Report(key: message.key, arrival: message.arrival)) }
             } else {
-                standBy(message)
+                standBy(message, now: now)
                 decisions.append(.standBy)
             }
         }
         return (decisions, taken.isEmpty ? nil : begin(taken))
     }
 
-    private mutating func standBy(_ message: SharedMessage<Payload>) {
+    private mutating func standBy(_ message: SharedMessage<Payload>, now: MonotonicInstant) {
         counts.stoodBy += 1
         seen.note(message)
         if credits.use(message, slack: settings.slack) {
             counts.confirmed += 1
         } else {
+            var message = message
+            message.keptAt = now
             counts.dropped += UInt64(memory.append(message))
         }
     }

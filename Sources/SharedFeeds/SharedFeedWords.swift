@@ -59,6 +59,8 @@ package struct SharedMessage<Payload: Sendable>: Sendable {
     /// The broker may have sent it before.
     package let isRedelivery: Bool
     package let payload: Payload
+    /// Since when it is remembered for another gateway.
+    var keptAt: MonotonicInstant?
 
     package init(
         route: RouteID, topic: UInt64, key: MessageKey, bytes: Int, arrival: MonotonicInstant, messageID: UInt16,
