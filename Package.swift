@@ -113,7 +113,8 @@ let package = Package(
                 "KeyValue",
                 "LocalSinks", "LogFormat", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics",
                 "Replication",
-                "RingLog", "SQLiteStore", "SharedFeeds", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads",
+                "RingLog", "SQLiteStore", "SharedFeeds", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration",
+                "Threads",
                 logging, metrics,
             ]),
 

@@ -53,7 +53,6 @@ extension SharedFeed {
         peer.isCovered = absentees.contains(node)
         absentees.removeAll { $0 == node }
         if let known {
-            peer.heard = peers[known].heard
             // Only its routes are other ones: it has not been away.
             if entry.epoch == peers[known].entry.epoch &+ 1 { peer.since = peers[known].since }
             peers[known] = peer
@@ -72,7 +71,7 @@ extension SharedFeed {
         self.epoch = epoch
         // What was reported meanwhile was for others; all of it comes again.
         credits = Credits()
-        for index in peers.indices { peers[index].heard = nil }
+        heard = []
         isDisturbed = true
     }
 

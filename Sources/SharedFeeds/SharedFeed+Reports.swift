@@ -29,7 +29,6 @@ extension SharedFeed {
     }
 
     mutating func report(now: MonotonicInstant, _ out: inout [SharedFeedDirective<Payload>]) {
-        guard case .serving = phase else { return }
         for index in peers.indices where peers[index].pausedUntil.map({ $0 <= now }) ?? false {
             peers[index].pausedUntil = nil
         }
@@ -79,14 +78,14 @@ extension SharedFeed {
             counts.malformed += 1
             return
         }
-        guard case .serving(let since) = phase, frame.to == epoch,
-            let index = peers.firstIndex(where: { $0.node == node })
-        else { return }
-        let heard = peers[index].heard.map { $0.reporter == frame.reporter ? $0.upTo : 0 } ?? 0
-        let skipped = Int(min(UInt64(frame.reports.count), heard > frame.first ? heard - frame.first : 0))
+        guard case .serving(let since) = phase, frame.to == epoch else { return }
+        let known = heard.first { $0.node == node && $0.reporter == frame.reporter }?.upTo ?? 0
+        let skipped = Int(min(UInt64(frame.reports.count), known > frame.first ? known - frame.first : 0))
         for report in frame.reports.dropFirst(skipped) { credit(report, since: since, now: now) }
         let end = frame.first + UInt64(frame.reports.count)
-        peers[index].heard = (frame.reporter, max(heard, end))
+        heard.removeAll { $0.node == node }
+        heard.append(Heard(node: node, reporter: frame.reporter, upTo: max(known, end)))
+        guard let index = peers.firstIndex(where: { $0.node == node }) else { return }
         if frame.handsOver { peers[index].hasHandedOver = true }
         if frame.covers { isCovered = true }
     }

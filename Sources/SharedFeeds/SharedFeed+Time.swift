@@ -23,8 +23,9 @@ extension SharedFeed {
                 want(since.advanced(by: settings.hush))
                 want(since.advanced(by: settings.patience))
             }
-            let pending = peers.filter { isCompanion($0) && $0.next < reportsEnd }
-            if !pending.isEmpty { want(lastReportAt?.advanced(by: settings.reportEvery)) }
+        }
+        if peers.contains(where: { isCompanion($0) && $0.next < reportsEnd }) {
+            want(lastReportAt?.advanced(by: settings.reportEvery))
         }
         for peer in peers { want(peer.pausedUntil) }
         if let oldest = memory.oldest {

@@ -50,8 +50,13 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
         var isAnswered = false
         /// Nothing is sent before, as frames were lost.
         var pausedUntil: MonotonicInstant?
-        /// Whose reports, and up to which, are known here.
-        var heard: (reporter: UInt64, upTo: UInt64)?
+    }
+
+    /// Whose reports, and up to which, are known here.
+    struct Heard: Sendable {
+        let node: NodeID
+        var reporter: UInt64
+        var upTo: UInt64
     }
 
     package let settings: SharedFeedSettings
@@ -102,6 +107,8 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
     var reports: [Report] = []
     var reportsBase: UInt64 = 0
     var lastReportAt: MonotonicInstant?
+    /// By node, also of gateways that have lost the broker and tell what they took before.
+    var heard: [Heard] = []
 
     /// - Parameter reporter: Random, never used before.
     package init(node: NodeID, reporter: UInt64, settings: SharedFeedSettings = SharedFeedSettings()) {

@@ -87,7 +87,9 @@ struct FeedWorld {
     mutating func run(_ milliseconds: Int64) {
         let end = time + milliseconds * Self.millisecond
         while true {
-            let tick = gateways.indices.filter { gateways[$0].feed != nil }.min { gateways[$0].wakesAt < gateways[$1].wakesAt }
+            let tick = gateways.indices.filter { gateways[$0].feed != nil }.min {
+                gateways[$0].wakesAt < gateways[$1].wakesAt
+            }
             let nextTick = tick.map { gateways[$0].wakesAt } ?? .max
             let next = agenda.last?.at ?? .max
             guard min(next, nextTick) <= end else { break }
@@ -122,7 +124,9 @@ struct FeedWorld {
             step(index, .durable(id))
         case .frame(let bytes, let sender, let receiver, _): deliver(bytes, from: sender, to: receiver)
         case .entry(let entry, let index, let receiver):
-            guard hears(index, receiver) else { return later(500, .entry(gateways[index].entry, of: index, to: receiver)) }
+            guard hears(index, receiver) else {
+                return later(500, .entry(gateways[index].entry, of: index, to: receiver))
+            }
             step(receiver, .entry(entry, of: gateways[index].node))
         case .presence(let index, let isThere, let receiver, let life):
             guard gateways[index].life == life || isThere else { return }
@@ -140,7 +144,8 @@ struct FeedWorld {
     private mutating func publish(_ topic: Int, _ value: Int) {
         let number = messages.count
         let hash = UInt64(topic) &* 1_000_003 &+ UInt64(value) &* 0x9E37_79B9_7F4A_7C15
-        messages.append(Message(number: number, topic: topic, key: MessageKey(hash: hash, route: Self.route, isKept: true)))
+        messages.append(
+            Message(number: number, topic: topic, key: MessageKey(hash: hash, route: Self.route, isKept: true)))
         for index in gateways.indices {
             gateways[index].session.insert(number)
             if gateways[index].isConnected { send(number, to: index) }
@@ -199,7 +204,8 @@ struct FeedWorld {
                 guard let other = gateways.firstIndex(where: { $0.node == node }) else { continue }
                 // In order, as on a stream.
                 let pair = [index, other]
-                let at = max(lastFrameAt[pair] ?? 0, time + Int64.random(in: 1...150, using: &random) * Self.millisecond)
+                let at = max(
+                    lastFrameAt[pair] ?? 0, time + Int64.random(in: 1...150, using: &random) * Self.millisecond)
                 lastFrameAt[pair] = at
                 let wait = (at - time) / Self.millisecond
                 if Int.random(in: 1...100, using: &random) <= lossOfFrames {
@@ -292,7 +298,9 @@ struct FeedWorld {
         parted = []
         for pair in pairs {
             for (here, there) in [(pair[0], pair[1]), (pair[1], pair[0])] where gateways[there].feed != nil {
-                later(Int64.random(in: 100...3000, using: &random), .presence(of: there, isThere: true, to: here, life: 0))
+                later(
+                    Int64.random(in: 100...3000, using: &random), .presence(of: there, isThere: true, to: here, life: 0)
+                )
             }
         }
     }

@@ -147,7 +147,56 @@ struct SharedFeedTests {
         }
         world.run(500_000)
         #expect(world.missing.isEmpty, "\(world.missing.prefix(5)) of \(world.messages.count)")
-        // 50 messages a second, and a second and a half at most for each that went.
-        #expect(world.doubled <= downs * 75, "\(world.doubled)")
+        // Most is known again. What a gateway missed while nobody read without a break, and those that took it are dead by now, is not.
+        #expect(world.doubled <= world.messages.count / 5, "\(world.doubled)")
+    }
+
+    @Test("Reports that are no reports are counted and passed over")
+    func malformed() {
+        var feed = SharedFeed<Int>(node: NodeID(high: 0, low: 1), reporter: 1)
+        let now = MonotonicInstant(nanoseconds: 1)
+        let other = NodeID(high: 0, low: 2)
+        var random = SeededRandom(seed: 9)
+        for length in 0..<200 {
+            let bytes = (0..<length).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+            #expect(feed.step(.frame(bytes, from: other), now: now).isEmpty)
+        }
+        #expect(feed.status.counts.malformed > 100)
+    }
+
+    @Test("What a gateway reads is told in parts, of which none may be missing", arguments: [0, 1, 100, 101, 3200])
+    func pages(count: Int) {
+        let entry = SharedFeedEntry(epoch: 7, routes: (0..<count).map { RouteID(UInt64($0)) })
+        let pages = entry.pages
+        #expect(pages.allSatisfy { $0.count <= 900 })
+        #expect(SharedFeedEntry(pages: pages) == entry)
+        #expect(SharedFeedEntry(pages: []) == nil)
+        if pages.count > 1 { #expect(SharedFeedEntry(pages: Array(pages.dropLast())) == nil) }
+        let later = SharedFeedEntry(epoch: 8, routes: entry.routes).pages
+        if pages.count > 1 { #expect(SharedFeedEntry(pages: [later[0]] + pages.dropFirst()) == nil) }
+        #expect(SharedFeedEntry(pages: [Array(pages[0].dropLast())]) == nil)
+    }
+
+    @Test("What does not fit the memory falls out, oldest first, and is counted")
+    func fullMemory() {
+        var feed = SharedFeed<Int>(node: NodeID(high: 0, low: 1), reporter: 1)
+        let (route, other) = (RouteID(1), NodeID(high: 0, low: 2))
+        var now = MonotonicInstant(nanoseconds: 0)
+        _ = feed.step(.routes([route]), now: now)
+        _ = feed.step(.members(own: NodeID(high: 0, low: 1), present: [other]), now: now)
+        _ = feed.step(.entry(SharedFeedEntry(epoch: 3, routes: [route]), of: other), now: now)
+        _ = feed.step(.linkUp(epoch: 2), now: now)
+        now = now.advanced(by: .seconds(4))
+        _ = feed.step(.tick, now: now)
+        for number in 0..<(SharedFeedLimits.messages + 10) {
+            let key = MessageKey(hash: UInt64(number), route: route, isKept: true)
+            let message = SharedMessage(
+                route: route, topic: 5, key: key, bytes: 10, arrival: now, messageID: 0, isRedelivery: false,
+                payload: number)
+            let admission = feed.admit([message], now: now)
+            #expect(admission?.decisions == [.standBy])
+        }
+        #expect(feed.status.waiting == SharedFeedLimits.messages)
+        #expect(feed.status.counts.dropped == 10)
     }
 }

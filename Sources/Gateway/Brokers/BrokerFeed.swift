@@ -38,7 +38,9 @@ actor BrokerFeed {
         /// The same on every gateway that makes the same readings of the same messages.
         let shared: RouteID
 
-        init(topic: TopicRoute, decoder: any Decoder, device: DeviceConfiguration, source: DeviceConfiguration.MQTTSource) {
+        init(
+            topic: TopicRoute, decoder: any Decoder, device: DeviceConfiguration, source: DeviceConfiguration.MQTTSource
+        ) {
             self.topic = topic
             self.decoder = decoder
             self.device = device
@@ -99,7 +101,9 @@ actor BrokerFeed {
                 continue
             }
             for rejection in routing.rejections { reject(rejection, of: Ledger.unrouted, &work) }
-            for target in routing.targets { claims.append(Claim(place: index, device: target.device, route: target.route)) }
+            for target in routing.targets {
+                claims.append(Claim(place: index, device: target.device, route: target.route))
+            }
         }
         let share = await share(claims, batch)
         let now = clock.now

@@ -30,6 +30,8 @@ actor SharedReader {
     private var waker: Task<Void, Never>?
     private var wakesAt: MonotonicInstant?
     private var isRetired = false
+    /// Where the last message came from that another gateway takes, by device; as many as there may be devices.
+    private var elsewhere: [DeviceID: (route: RouteID, topic: UInt64)] = [:]
     /// What the link's thread has told, in order.
     private nonisolated let linkNews = Mutex<[LinkNews]>([])
     private var wanted: [RouteID]
@@ -96,6 +98,9 @@ actor SharedReader {
         while true {
             if let admission = feed.admit(messages, now: clock.now) {
                 scheduleWake()
+                for (message, decision) in zip(messages, admission.decisions) where decision == .standBy {
+                    elsewhere[message.payload.device] = (message.route, message.topic)
+                }
                 return admission
             }
             guard !isRetired else { return (messages.map { _ in .take }, nil) }
@@ -149,7 +154,10 @@ actor SharedReader {
 
     var status: SharedFeedStatus { feed.status }
 
-    func owner(_ message: Shared) -> NodeID? { feed.owner(message.route, message.topic) }
+    /// The gateways that take messages of devices which came here too, by device.
+    var owners: [DeviceID: NodeID] {
+        elsewhere.compactMapValues { feed.owner($0.route, $0.topic) }
+    }
 
     // MARK: Steps
 

@@ -62,6 +62,8 @@ struct GatewaySurface: ControlSurface {
         var json = JSONWriter()
         var rows: [(DeviceID, DeviceDirectory.Entry, DeviceStatus)] = []
         for (id, entry) in parts.directory.all { rows.append((id, entry, await entry.device.status)) }
+        var owners: [DeviceID: NodeID] = [:]
+        for (_, reader) in parts.ingestLinks.readers { owners.merge(await reader.owners) { first, _ in first } }
         json.array { json in
             for (id, entry, status) in rows {
                 json.object { json in
@@ -80,6 +82,12 @@ struct GatewaySurface: ControlSurface {
                     json.key("series")
                     json.integer(status.seriesCount)
                     core.ledger[id].write(to: &json, waiting: core.ledger.waiting(id))
+                    json.key("taken_by")
+                    if let owner = owners[id], owner != parts.node {
+                        json.string(core.name(of: owner))
+                    } else {
+                        json.null()
+                    }
                     json.key("last_error")
                     if let text = node?.lastFailure ?? status.lastRejection?.detail {
                         json.string(text)
