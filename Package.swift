@@ -194,7 +194,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "ClusterLink", "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "Supervision",
+                "ClusterLink", "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "SharedFeeds",
+                "Supervision",
                 "SupervisionCore",
                 "TestKit",
                 "TOMLConfiguration", "covey",
