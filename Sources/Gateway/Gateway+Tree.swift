@@ -92,7 +92,11 @@ extension Gateway {
     /// The child that reads from a broker: with the link that is the broker's when it starts.
     func ingestChild(_ broker: String) -> ChildSpec {
         let links = parts.ingestLinks
-        return linkChild(Self.ingestChildName(broker)) { try await links[broker]?.run(heartbeat: $0.heartbeat) }
+        return linkChild(Self.ingestChildName(broker)) {
+            // A connection that is given up is not told of by the link.
+            defer { links.noteEnd(of: broker) }
+            try await links[broker]?.run(heartbeat: $0.heartbeat)
+        }
     }
 
     static func ingestChildName(_ broker: String) -> String { "\(broker)/ingest" }

@@ -172,8 +172,8 @@ actor BrokerFeed {
         for (index, decision) in zip(shared, admission.decisions) where decision != .take { others.insert(index) }
         let taken = claims.indices.filter { !others.contains($0) }.map { claims[$0] }
         let stoodBy = Set(others.map { claims[$0].place }).subtracting(taken.map(\.place))
-        for index in shared where others.contains(index) {
-            await directory[claims[index].device]?.device.heardElsewhere(now: clock.now)
+        for device in Set(others.map { claims[$0].device }) {
+            await directory[device]?.device.heardElsewhere(now: clock.now)
         }
         return (taken, stoodBy, admission.taken)
     }

@@ -76,6 +76,9 @@ final class IngestLinks: Sendable {
         if let reader = old?.reader { await surroundings.sharing?.remove(reader) }
     }
 
+    /// Others take over what this gateway does not read any more.
+    func noteEnd(of broker: String) { entries.withLock { $0[broker]?.reader }?.link(.down) }
+
     /// How each broker is shared with other gateways, where it may be; by the broker's name.
     var readers: [(name: String, reader: SharedReader)] {
         entries.withLock { entries in
