@@ -87,6 +87,7 @@ let package = Package(
         floor("KeyValue"),
         floor("PrometheusMetrics", [metrics]),
         floor("Devices", ["Environment", "Model"]),
+        floor("SharedFeeds", ["Environment", "Model", "Replication"]),
         floor("Sinks", ["Environment", "Model"]),
         floor(
             "GatewayCore",
@@ -114,7 +115,8 @@ let package = Package(
                 "KeyValue",
                 "LocalSinks", "LogFormat", "MDNS", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics",
                 "Replication",
-                "RingLog", "SQLiteStore", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads",
+                "RingLog", "SQLiteStore", "SharedFeeds", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration",
+                "Threads",
                 logging, metrics,
             ]),
 
@@ -167,6 +169,7 @@ let package = Package(
         tests("MembershipTests", ["Environment", "Membership", "Model"]),
         tests("GossipStateTests", ["Environment", "GossipState", "Model"]),
         tests("ReplicationTests", ["Environment", "Model", "Replication", "Sinks"]),
+        tests("SharedFeedsTests", ["Environment", "Model", "SharedFeeds"]),
         tests("RingLogTests", ["Environment", "LogFormat", "Model", "RingLog", "Simulator"]),
         tests("KeyValueTests", ["KeyValue", "TestKit"]),
         tests("DevicesTests", ["Devices", "Environment", "Model"]),
@@ -194,7 +197,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "ClusterLink", "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "Supervision",
+                "ClusterLink", "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "SharedFeeds",
+                "Supervision",
                 "SupervisionCore",
                 "TestKit",
                 "TOMLConfiguration", "covey",

@@ -1,4 +1,5 @@
 package import TOMLConfiguration
+import ClusterLink
 import ControlAPI
 package import Devices
 import Environment
@@ -81,12 +82,14 @@ private struct Assembly {
         let departure = Departure()
         let joined = JoinedSeeds()
         await joined.load(from: storage.store, log: log)
-        let outlets = outlets(queues, topics, tails, instruments, peerLink, departure)
+        let news = SharedBrokers.makeNews()
+        let outlets = outlets(queues, topics, tails, instruments, peerLink, departure, news)
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets, covey: peerLink.map(covey))
 
         let directory = DeviceDirectory()
         let roster = DeviceRoster()
         let discovery = Discovery(store: storage.store, log: log)
+        let sharing = peerLink.map { makeSharing($0, gateway, news) }
         let contact = FirstContact(filters: subscriptions)
         placeConfigured(directory, roster)
         await placeRemembered(discovery, directory, roster)
@@ -95,6 +98,7 @@ private struct Assembly {
             IngestLinks.Surroundings(
                 seed: seed, roster: roster, directory: directory, gateway: gateway, clock: clock,
                 ownTopics: LocalTopics.prefix(name), log: log, discovered: { _ = discovery.finds.offer($0) },
+                sharing: sharing,
                 events: { linkEvents($0, contact, instruments, sessionLost: $1) }))
         let publishers = Dictionary(uniqueKeysWithValues: publishLinks.map { ($0.name, $0.link) })
         let sinks = zip(configuration.uploads, queues).enumerated().map { index, pair in
@@ -114,7 +118,7 @@ private struct Assembly {
             tails: tails,
             log: log,
             instruments: instruments,
-            ingestLinks: ingestLinks, publishLinks: publishLinks, sinks: sinks,
+            ingestLinks: ingestLinks, sharing: sharing, publishLinks: publishLinks, sinks: sinks,
             intake: Intake(directory: directory, gateway: gateway, clock: clock, log: log), discovery: discovery,
             firstContact: contact, findings: storage.findings)
     }
@@ -133,6 +137,17 @@ private struct Assembly {
         case .all, nil: break
         }
         return setup
+    }
+
+    /// A board that has no address yet shares brokers on its loop with nobody, unless the covey lives there.
+    private func makeSharing(
+        _ link: PeerLink, _ gateway: GatewayActor, _ news: SharedBrokers.News
+    ) -> SharedBrokers {
+        let isOnLoop = (configuration.cluster?.advertise ?? configuration.cluster?.listen)?.isLoopback ?? false
+        return SharedBrokers(gateway: gateway, clock: clock, news: news) {
+            guard let host = link.address.parts?.host else { return nil }
+            return isOnLoop || !HostPort(host: host, port: 1).isLoopback ? host : nil
+        }
     }
 
     private func makeCore(
@@ -157,7 +172,7 @@ private struct Assembly {
 
     private func outlets(
         _ queues: [Mailbox<GatewayActor.SendOrder>], _ topics: LocalTopics, _ tails: TailHub,
-        _ instruments: Instruments, _ peerLink: PeerLink?, _ departure: Departure
+        _ instruments: Instruments, _ peerLink: PeerLink?, _ departure: Departure, _ news: SharedBrokers.News
     ) -> GatewayActor.Outlets {
         let log = log
         let owner = LogOwners.Owner(node: storage.node, name: name)
@@ -178,6 +193,7 @@ private struct Assembly {
             outlets.left = { departure.said() }
             outlets.keepKeys = { peerLink.keep($0) }
             outlets.fluent = { peerLink.speakFirstKey(to: $0) }
+            outlets.brokers = { news.offer($0) }
         }
         return outlets
     }

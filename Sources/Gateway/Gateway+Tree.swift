@@ -92,7 +92,11 @@ extension Gateway {
     /// The child that reads from a broker: with the link that is the broker's when it starts.
     func ingestChild(_ broker: String) -> ChildSpec {
         let links = parts.ingestLinks
-        return linkChild(Self.ingestChildName(broker)) { try await links[broker]?.run(heartbeat: $0.heartbeat) }
+        return linkChild(Self.ingestChildName(broker)) {
+            // A connection that is given up is not told of by the link.
+            defer { links.noteEnd(of: broker) }
+            try await links[broker]?.run(heartbeat: $0.heartbeat)
+        }
     }
 
     static func ingestChildName(_ broker: String) -> String { "\(broker)/ingest" }
@@ -127,6 +131,9 @@ extension Gateway {
                 try await link.run(gateway) {
                     logger.notice("the covey reaches this gateway at \(link.address), port \($0)")
                 }
+            },
+            ChildSpec("brokers", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) {
+                [sharing = parts.sharing] in try await sharing?.run($0)
             },
             ChildSpec("seeds", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) {
                 try await finder.run($0)

@@ -41,6 +41,8 @@ package final class Gateway: Sendable {
         let log: LimitedLog
         let instruments: Instruments
         let ingestLinks: IngestLinks
+        /// `nil` where there is no `[cluster]`.
+        let sharing: SharedBrokers?
         let publishLinks: [(name: String, link: PublishLink)]
         let sinks: [SinkRunner]
         let intake: Intake

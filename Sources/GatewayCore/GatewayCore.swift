@@ -99,6 +99,8 @@ package struct GatewayCore: Sendable {
     var isRenaming = false
     /// `nil` where the covey has no key of its own, or it is not read yet.
     package internal(set) var keyRotation: KeyRotation?
+    /// What this gateway said last that it reads of brokers.
+    var servedPages: [(broker: UInt64, pages: [[UInt8]])] = []
     /// Nothing is released yet: peers may require sinks that this gateway has not heard of since its start.
     var holdsReleases = false
 
@@ -161,6 +163,8 @@ package struct GatewayCore: Sendable {
         case .keys(let order): stepKeys(.order(order), now: now, &directives)
         case .keysKept(let version, let failure):
             stepKeys(.kept(version: version, failure: failure), now: now, &directives)
+        case .served(let broker, let pages): serve(broker, pages, now: now, &directives)
+        case .brokerMessage(let payload, let node): sayOfBroker(payload, to: node, &directives)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true

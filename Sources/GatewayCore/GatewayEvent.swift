@@ -72,6 +72,10 @@ package enum GatewayEvent: Sendable {
     case keys(KeyOrder)
     /// Answers a ``GatewayDirective/keepKeys(_:version:)``; says why it could not be done.
     case keysKept(version: UInt64, failure: String?)
+    /// This gateway reads a broker that others may read as well; `pages` say what of it, and nothing that it does not.
+    case served(broker: UInt64, pages: [[UInt8]])
+    /// To that member, about such a broker; at most a frame.
+    case brokerMessage([UInt8], to: NodeID)
     /// Answers a ``GatewayDirective/work(_:)``.
     case worked(PeerWorkResult)
     case tick
@@ -124,6 +128,8 @@ package enum GatewayDirective: Sendable {
     case keepKeys(KeyState, version: UInt64)
     /// Those to whom the first of the keys is spoken whatever they were heard with; replaces those of before.
     case fluent([PeerAddress])
+    /// Concerns brokers that several gateways read.
+    case brokers(BrokerNews)
     /// The covey knows that this gateway goes.
     case left
     /// Perform on the other storage thread, answer `worked`.

@@ -216,6 +216,7 @@ final class CoveyBench {
                 later(5, .event(index, life: box.life, .keysKept(version: version, failure: nil)))
                 box.keys = keys
             case .fluent(let peers): box.fluent = peers
+            case .brokers: break
             case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
             case .wake(let moment):
                 box.wake += 1

@@ -96,6 +96,16 @@ private let contract = """
         #expect(!clustered.notes.map(\.message).contains(note))
     }
 
+    @Test func aClientIDInACoveyIsNotedUnlessItsBrokerIsNotShared() throws {
+        let broker = "[cluster]\nkey_file = \"/k\"\n[[broker]]\nname = \"b\"\nurl = \"mqtt://b\"\nclient_id = \"one\"\n"
+        func isNoted(_ text: String) throws -> Bool {
+            try loaded(text).notes.contains { $0.message.hasPrefix("client_id \"one\" must be this gateway's alone") }
+        }
+        #expect(try isNoted(broker))
+        #expect(try !isNoted(broker + "shared = false\n"))
+        #expect(try loaded(broker).brokers.map(\.shared) == [true])
+    }
+
     @Test func anEmptyFileIsAGatewayWithDefaults() throws {
         let configuration = try loaded("")
         #expect(configuration.gateway.name == Paths.hostName)

@@ -66,6 +66,7 @@ let everything = #"""
     receive_maximum = 100
     silent_alarm = "off"
     publish = false
+    shared = false
     [[device]]
     id = "zigbee-{device}"
     driver = "mqtt"

@@ -36,6 +36,10 @@ package actor Device {
     /// See ``DeviceState/checkSilence(now:)``.
     package func checkSilence(now: MonotonicInstant) -> DeviceNotice? { state.checkSilence(now: now) }
 
+    /// See ``DeviceState/heardElsewhere(now:)``.
+    @discardableResult
+    package func heardElsewhere(now: MonotonicInstant) -> DeviceNotice? { state.heardElsewhere(now: now) }
+
     /// See ``DeviceState/overdueReport(now:)``.
     package func overdueReport(now: MonotonicInstant) -> RejectionReport? { state.overdueReport(now: now) }
 

@@ -13,6 +13,8 @@ package struct DeviceState: Sendable {
     private var counts = DeviceCounts()
     private var staleSince: MonotonicInstant?
     private var lastReadingAt: MonotonicInstant?
+    /// Another gateway took the reading.
+    private var heardElsewhereAt: MonotonicInstant?
     private var lastRejection: (rejection: Rejection, at: MonotonicInstant)?
 
     package init(
@@ -190,14 +192,26 @@ package struct DeviceState: Sendable {
     /// When the device becomes stale if it stays silent; `nil` where it is stale already or may be silent.
     package var silenceDeadline: MonotonicInstant? {
         guard staleSince == nil, let interval = policy.expectedInterval else { return nil }
-        return (lastReadingAt ?? createdAt).advanced(by: interval)
+        return lastSignAt.advanced(by: interval)
+    }
+
+    private var lastSignAt: MonotonicInstant {
+        max(lastReadingAt ?? createdAt, heardElsewhereAt ?? createdAt)
+    }
+
+    /// The device has spoken, and another gateway of the covey takes what it said.
+    package mutating func heardElsewhere(now: MonotonicInstant) -> DeviceNotice? {
+        heardElsewhereAt = now
+        guard staleSince != nil else { return nil }
+        staleSince = nil
+        return .fresh
     }
 
     /// Notices that the device has been silent for longer than expected: once per silence. No reading is made up for it.
     package mutating func checkSilence(now: MonotonicInstant) -> DeviceNotice? {
         guard let deadline = silenceDeadline, now > deadline else { return nil }
         staleSince = deadline
-        return .stale(silentFor: (lastReadingAt ?? createdAt).duration(to: now))
+        return .stale(silentFor: lastSignAt.duration(to: now))
     }
 
     package var seriesCount: Int { series.slots.count }

@@ -6,6 +6,7 @@ import LogFormat
 import MQTTLink
 import Model
 import RingLog
+import SharedFeeds
 import Synchronization
 
 /// Takes what one broker's link has read: finds the devices, lets them decode, and hands all of it to the core as one submission. Returns
@@ -23,7 +24,10 @@ actor BrokerFeed {
     private let discovered: @Sendable (Discovery.Find) -> Void
     private let log: LimitedLog
     private let sessionWasLost = Atomic(false)
-    private var isDelivering = false
+    /// `nil` where no other gateway may read this broker.
+    private nonisolated let reader: SharedReader?
+    /// Batches on their way: the link's, and those that are taken over.
+    private var deliveries = 0
     private var waitingForEnd: [CheckedContinuation<Void, Never>] = []
 
     /// One configured device of this broker.
@@ -31,6 +35,23 @@ actor BrokerFeed {
         let topic: TopicRoute
         let decoder: any Decoder
         let device: DeviceConfiguration
+        /// The same on every gateway that makes the same readings of the same messages.
+        let shared: RouteID
+
+        init(
+            topic: TopicRoute, decoder: any Decoder, device: DeviceConfiguration, source: DeviceConfiguration.MQTTSource
+        ) {
+            self.topic = topic
+            self.decoder = decoder
+            self.device = device
+            let decoding = source.decoding
+            let parts = [
+                topic.filter.text, topic.id, source.decoder.rawValue, decoding.metric ?? "", decoding.unit ?? "",
+                "\(decoding.paths)", "\(decoding.units.sorted { $0.key < $1.key })", "\(decoding.zoneOffset)",
+                decoding.baseTopic,
+            ]
+            shared = RouteID(parts.joined(separator: "\n").stableHash)
+        }
 
         /// A decoder follows from the device's configuration.
         static func == (left: Route, right: Route) -> Bool { left.device == right.device }
@@ -38,7 +59,7 @@ actor BrokerFeed {
 
     init(
         broker: String, routes: [Route], roster: DeviceRoster, directory: DeviceDirectory, gateway: GatewayActor,
-        clock: any Environment.Clock, ownTopics: String, log: LimitedLog,
+        clock: any Environment.Clock, ownTopics: String, log: LimitedLog, reader: SharedReader?,
         discovered: @escaping @Sendable (Discovery.Find) -> Void
     ) {
         self.broker = broker
@@ -50,6 +71,7 @@ actor BrokerFeed {
         self.clock = clock
         self.ownTopics = ownTopics
         self.log = log
+        self.reader = reader
         self.discovered = discovered
     }
 
@@ -58,25 +80,21 @@ actor BrokerFeed {
 
     /// From the next batch on messages go these ways. Returns when the batch before is durable, so that nobody uses the old ones any more.
     func take(_ routes: [Route]) async {
-        while isDelivering { await withCheckedContinuation { waitingForEnd.append($0) } }
+        while deliveries > 0 { await withCheckedContinuation { waitingForEnd.append($0) } }
         self.routes = routes
         router = TopicRouter(routes: routes.map(\.topic), roster: roster)
     }
 
-    /// - Returns: Always `true`, and only once every message of the batch is durable or counted.
+    /// - Returns: Always `true`, and only once every message of the batch is durable or counted, or another gateway's to make so.
     func deliver(_ batch: LinkBatch) async -> Bool {
-        isDelivering = true
-        defer {
-            isDelivering = false
-            for waiter in waitingForEnd { waiter.resume() }
-            waitingForEnd.removeAll()
-        }
+        begin()
+        defer { end() }
         if sessionWasLost.exchange(false, ordering: .acquiring) { await gateway.handle(.sessionLost(broker)) }
         let isKnown = await findRedeliveries(batch)
-        let (stamp, now) = (clock.stamp, clock.now)
         var work = BatchWork(messages: batch.messages.count)
+        var claims: [Claim] = []
         for (index, inbound) in batch.messages.enumerated() {
-            if inbound.message.topic.hasPrefix(ownTopics) { continue }
+            if isAnnouncement(inbound.message.topic) { continue }
             let routing = router.route(inbound.message.topic)
             if isKnown[index] {
                 work.countDuplicate(routing.targets.first?.device ?? Ledger.unrouted)
@@ -84,21 +102,104 @@ actor BrokerFeed {
             }
             for rejection in routing.rejections { reject(rejection, of: Ledger.unrouted, &work) }
             for target in routing.targets {
-                if inbound.oversize > 0 {
-                    let detail =
-                        "\(inbound.message.topic): \(inbound.oversize) bytes, at most \(Limits.payloadBytes) are taken"
-                    reject(Rejection(.tooLarge, detail), of: target.device, &work)
-                } else {
-                    let message = RoutedMessage(
-                        message: inbound.message, decoder: routes[target.route].decoder,
-                        stamp: stamp.earlier(by: inbound.arrival.duration(to: now)))
-                    work.add(message, at: index, for: target.device, route: target.route)
-                }
+                claims.append(Claim(place: index, device: target.device, route: target.route))
             }
         }
+        let share = await share(claims, batch)
+        let now = clock.now
+        for claim in share.claims { add(batch.messages[claim.place], claim, now: now, &work) }
         await decode(&work)
-        await gateway.commit(await submission(work, batch))
+        let submission = await submission(work, batch, leaving: share.stoodBy)
+        if !submission.entries.isEmpty || !submission.counts.isEmpty { await gateway.commit(submission) }
+        if let taken = share.taken { await reader?.finished(taken) }
         return true
+    }
+
+    /// Takes what another gateway was to take and did not. It is acknowledged already.
+    func takeOver(_ taken: TakenID, _ messages: [SharedReader.Shared]) async {
+        begin()
+        defer { end() }
+        var work = BatchWork(messages: messages.count)
+        let now = clock.now
+        for (index, message) in messages.enumerated() {
+            // A reload may have removed it.
+            guard let route = routes.firstIndex(where: { $0.shared == message.route }) else { continue }
+            let claim = Claim(place: index, device: message.payload.device, route: route)
+            add(message.payload.inbound, claim, now: now, &work)
+        }
+        await decode(&work)
+        let entries = work.readings.filter { !$0.isEmpty }.map { Entry($0, mark: nil) }
+        if !entries.isEmpty || !work.counts.isEmpty {
+            await gateway.commit(Submission(entries: entries, counts: work.counts, window: .zero))
+        }
+        await reader?.finished(taken)
+    }
+
+    private func begin() { deliveries += 1 }
+
+    private func end() {
+        deliveries -= 1
+        guard deliveries == 0 else { return }
+        for waiter in waitingForEnd { waiter.resume() }
+        waitingForEnd.removeAll()
+    }
+
+    /// One message for one device.
+    private struct Claim {
+        let place: Int
+        let device: DeviceID
+        let route: Int
+    }
+
+    /// Announcements of gateways lie below their names; those of the others of a covey are no readings either.
+    private func isAnnouncement(_ topic: String) -> Bool {
+        if topic.hasPrefix(ownTopics) { return true }
+        guard let reader, topic.hasPrefix("covey/") else { return false }
+        let rest = topic.dropFirst("covey/".count)
+        return reader.isForeign(String(rest.prefix { $0 != "/" }))
+    }
+
+    /// What of a batch is this gateway's to take, and which messages are altogether another one's.
+    private func share(
+        _ claims: [Claim], _ batch: LinkBatch
+    ) async -> (claims: [Claim], stoodBy: Set<Int>, taken: TakenID?) {
+        guard let reader else { return (claims, [], nil) }
+        // What the broker replays at a subscription is no reading; it is rejected, and counted, where it comes.
+        let shared = claims.indices.filter { !batch.messages[claims[$0].place].message.isRetained }
+        guard !shared.isEmpty else { return (claims, [], nil) }
+        let admission = await reader.admit(shared.map { message(claims[$0], batch) })
+        var others: Set<Int> = []
+        for (index, decision) in zip(shared, admission.decisions) where decision != .take { others.insert(index) }
+        let taken = claims.indices.filter { !others.contains($0) }.map { claims[$0] }
+        let stoodBy = Set(others.map { claims[$0].place }).subtracting(taken.map(\.place))
+        for device in Set(others.map { claims[$0].device }) {
+            await directory[device]?.device.heardElsewhere(now: clock.now)
+        }
+        return (taken, stoodBy, admission.taken)
+    }
+
+    private func message(_ claim: Claim, _ batch: LinkBatch) -> SharedReader.Shared {
+        let inbound = batch.messages[claim.place]
+        let (message, route) = (inbound.message, routes[claim.route].shared)
+        return SharedReader.Shared(
+            route: route, topic: message.topic.stableHash,
+            key: MessageKey(hash: message.deliveryHash, route: route, isKept: inbound.qos > 0),
+            bytes: message.topic.utf8.count + message.payload.count, arrival: inbound.arrival,
+            messageID: inbound.messageID, isRedelivery: inbound.isRedelivery,
+            payload: StandbyMessage(inbound: inbound, device: claim.device))
+    }
+
+    private func add(_ inbound: InboundMessage, _ claim: Claim, now: MonotonicInstant, _ work: inout BatchWork) {
+        let device = claim.device
+        guard inbound.oversize == 0 else {
+            let detail =
+                "\(inbound.message.topic): \(inbound.oversize) bytes, at most \(Limits.payloadBytes) are taken"
+            return reject(Rejection(.tooLarge, detail), of: device, &work)
+        }
+        let message = RoutedMessage(
+            message: inbound.message, decoder: routes[claim.route].decoder,
+            stamp: clock.stamp.earlier(by: inbound.arrival.duration(to: now)))
+        work.add(message, at: claim.place, for: device, route: claim.route)
     }
 
     private func findRedeliveries(_ batch: LinkBatch) async -> [Bool] {
@@ -124,7 +225,8 @@ actor BrokerFeed {
         }
     }
 
-    private func submission(_ work: BatchWork, _ batch: LinkBatch) async -> Submission {
+    /// - Parameter others: Places of messages that leave no trace here.
+    private func submission(_ work: BatchWork, _ batch: LinkBatch, leaving others: Set<Int>) async -> Submission {
         let broker = broker
         let marks = batch.messages.map { ($0.messageID, $0.message.deliveryHash, $0.qos) }
         let readings = work.readings
@@ -132,7 +234,9 @@ actor BrokerFeed {
             marks.indices.map { index in
                 let (id, hash, qos) = marks[index]
                 // Without an acknowledgement there is no redelivery, and so nothing to remember.
-                return Entry(readings[index], mark: qos > 0 ? core.mark(broker: broker, message: id, hash: hash) : nil)
+                let isMarked = qos > 0 && !others.contains(index)
+                return Entry(
+                    readings[index], mark: isMarked ? core.mark(broker: broker, message: id, hash: hash) : nil)
             }
         }
         return Submission(
@@ -145,51 +249,6 @@ actor BrokerFeed {
         counts.rejected.add(1, for: rejection.reason.rawValue)
         work.counts.append((device, counts))
         log.rejection(of: device, rejection)
-    }
-}
-
-/// One batch on its way through the devices.
-private struct BatchWork: Sendable {
-    struct Share: Sendable {
-        let route: Int
-        var messages: [RoutedMessage] = []
-        /// For each message, its place in the batch.
-        var places: [Int] = []
-    }
-
-    /// In the order in which the devices first appear, so that equal input gives equal logs.
-    private(set) var order: [DeviceID] = []
-    private(set) var shares: [DeviceID: Share] = [:]
-    /// What each message of the batch came to, for all its devices.
-    private(set) var readings: [[Reading]]
-    var counts: [(device: DeviceID, counts: StreamCounts)] = []
-
-    init(messages: Int) {
-        readings = Array(repeating: [], count: messages)
-    }
-
-    mutating func add(_ message: RoutedMessage, at place: Int, for device: DeviceID, route: Int) {
-        if shares[device] == nil {
-            order.append(device)
-            shares[device] = Share(route: route)
-        }
-        shares[device]?.messages.append(message)
-        shares[device]?.places.append(place)
-    }
-
-    mutating func countDuplicate(_ device: DeviceID) {
-        var duplicate = StreamCounts()
-        duplicate.received = 1
-        duplicate.duplicate = 1
-        counts.append((device, duplicate))
-    }
-
-    mutating func settle(_ device: DeviceID, _ share: Share, _ outcome: DeviceOutcome) {
-        for (index, place) in share.places.enumerated() {
-            readings[place].append(contentsOf: outcome.readings(ofInput: index))
-        }
-        let lost = StreamCounts(lostIn: outcome.counts)
-        if lost.received > 0 { counts.append((device, lost)) }
     }
 }
 

@@ -43,6 +43,7 @@ package actor GatewayActor {
         /// Puts keys on the disk and to use; says why that could not be done. Blocks.
         var keepKeys: @Sendable (KeyState) -> String? = { _ in "there is no link" }
         var fluent: @Sendable ([PeerAddress]) -> Void = { _ in }
+        var brokers: @Sendable (BrokerNews) -> Void = { _ in }
     }
 
     package init(
@@ -88,6 +89,9 @@ package actor GatewayActor {
     package var commitAge: Duration? { writeBegan.map { $0.duration(to: clock.now) } }
 
     package func handle(_ event: GatewayEvent) { step(event) }
+
+    /// All of these, with nothing in between.
+    package func handle(_ events: [GatewayEvent]) { for event in events { step(event) } }
 
     /// Performs what the core asked for when it was made.
     package func begin(_ directives: [GatewayDirective]) {
@@ -162,6 +166,7 @@ package actor GatewayActor {
                 await self.step(.keysKept(version: version, failure: failure))
             }
         case .fluent(let peers): outlets.fluent(peers)
+        case .brokers(let news): outlets.brokers(news)
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)

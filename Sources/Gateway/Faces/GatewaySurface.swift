@@ -62,6 +62,8 @@ struct GatewaySurface: ControlSurface {
         var json = JSONWriter()
         var rows: [(DeviceID, DeviceDirectory.Entry, DeviceStatus)] = []
         for (id, entry) in parts.directory.all { rows.append((id, entry, await entry.device.status)) }
+        var owners: [DeviceID: NodeID] = [:]
+        for (_, reader) in parts.ingestLinks.readers { owners.merge(await reader.owners) { first, _ in first } }
         json.array { json in
             for (id, entry, status) in rows {
                 json.object { json in
@@ -80,6 +82,12 @@ struct GatewaySurface: ControlSurface {
                     json.key("series")
                     json.integer(status.seriesCount)
                     core.ledger[id].write(to: &json, waiting: core.ledger.waiting(id))
+                    json.key("taken_by")
+                    if let owner = owners[id], owner != parts.node {
+                        json.string(core.name(of: owner))
+                    } else {
+                        json.null()
+                    }
                     json.key("last_error")
                     if let text = node?.lastFailure ?? status.lastRejection?.detail {
                         json.string(text)
@@ -126,10 +134,14 @@ struct GatewaySurface: ControlSurface {
         let core = await parts.gateway.read { $0 }
         let age = await parts.gateway.commitAge
         let tree = await supervisor.tree()
+        var shared: [String: SharedBrokerDocument] = [:]
+        for (name, reader) in parts.ingestLinks.readers {
+            shared[name] = SharedBrokerDocument(await reader.status, core: core)
+        }
         return StatusDocument(
             gateway: parts.name, node: parts.node, version: Gateway.version,
             uptime: parts.startedAt.duration(to: parts.clock.now), core: core, commitAge: age, tree: tree,
-            brokers: links.map { StatusDocument.BrokerState($0.name, $0.status) },
+            brokers: links.map { StatusDocument.BrokerState($0.name, $0.status, shared: shared[$0.name]) },
             covey: parts.peerLink.map { link in
                 CoveyDocument(
                     core: core, address: link.address, link: link.counts,
@@ -214,11 +226,11 @@ private actor QueryPages {
 }
 
 extension StatusDocument.BrokerState {
-    init(_ name: String, _ status: LinkStatus) {
+    init(_ name: String, _ status: LinkStatus, shared: SharedBrokerDocument?) {
         self.init(
             name: name, state: status.state.rawValue, error: status.lastFailure?.message, received: status.messages,
             batches: status.batches, connects: status.connects, failures: status.failures,
-            sessionsForgotten: status.sessionsForgotten, refused: status.refusedFilters)
+            sessionsForgotten: status.sessionsForgotten, refused: status.refusedFilters, shared: shared)
     }
 }
 

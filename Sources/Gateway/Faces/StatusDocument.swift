@@ -23,6 +23,8 @@ struct StatusDocument: Sendable {
         let failures: UInt64
         let sessionsForgotten: UInt64
         let refused: [RefusedFilter]
+        /// `nil` where no other gateway may read it.
+        let shared: SharedBrokerDocument?
     }
 
     let gateway: String
@@ -216,6 +218,8 @@ extension StatusDocument.BrokerState {
                     }
                 }
             }
+            json.key("shared")
+            if let shared { shared.write(to: &json) } else { json.null() }
         }
     }
 }

@@ -241,6 +241,7 @@ struct MetricsPage: Sendable {
                 "covey_broker_connected", "Whether the broker is connected.", link.state == .connected, labels)
             text.gauge("covey_broker_silent", "Whether the broker has sent nothing for long.", link.isSilent, labels)
             text.gauge("covey_broker_messages_waiting", "Messages that wait for their commit.", link.waiting, labels)
+            status.brokers.first { $0.name == name }?.shared?.write(labels, to: &text)
             counter("connections", "Connections that came about.", link.connects)
             counter("messages", "Messages acknowledged, or handed on at QoS 0.", link.messages)
             counter("received_bytes", "Bytes of payloads.", link.bytes)

@@ -148,7 +148,7 @@ extension Gateway {
         for broker in old.brokers where !new.reads(from: broker.name) {
             guard parts.ingestLinks[broker.name] != nil else { continue }
             await stopLink(broker.name, &report)
-            parts.ingestLinks.remove(broker.name)
+            await parts.ingestLinks.remove(broker.name)
             report.done.append("broker \(broker.name) is not read any more")
         }
         for broker in new.brokers where new.reads(from: broker.name) {
@@ -159,7 +159,7 @@ extension Gateway {
                 case .link(let take):
                     // The broker keeps the session, so that what it gets between the two connections waits there.
                     await stopLink(broker.name, &report)
-                    take()
+                    await take()
                     try await supervisor.add(ingestChild(broker.name), under: ["brokers"])
                     report.done.append("broker \(broker.name) is connected to anew")
                 }

@@ -64,11 +64,12 @@ package enum ClusterSpace {
     package static let devices = KeySpaceName(6)
     /// Key: hash of the series. The newest value of a series: ``PeerValue``.
     package static let latest = KeySpaceName(7)
-
+    /// Key: broker and page. What a gateway reads of a broker that others may read as well; see ``BrokerView``.
+    package static let brokers = KeySpaceName(8)
     /// One key. How far a gateway is with a change of the covey's key: ``KeyReport``.
-    package static let keys = KeySpaceName(8)
+    package static let keys = KeySpaceName(9)
 
-    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest, keys].map {
+    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest, brokers, keys].map {
         SpaceDeclaration($0, Eventual.own)
     }
 }

@@ -18,6 +18,7 @@ enum Envelope {
         case gossip = 2
         case replication = 3
         case keys = 4
+        case brokers = 5
     }
 
     struct Sender: Hashable {
@@ -45,6 +46,7 @@ enum Envelope {
         case gossip(Sender, [UInt8])
         case replication(Sender, [UInt8])
         case keys(Sender, [UInt8])
+        case brokers(Sender, [UInt8])
     }
 
     /// The major version of a message that is of another than this; `nil` for one of this, and for what is no message at all.
@@ -73,6 +75,7 @@ enum Envelope {
         case .membership, .gossip: return .gossip(sender, payload)
         case .replication: return .replication(sender, payload)
         case .keys: return .keys(sender, payload)
+        case .brokers: return .brokers(sender, payload)
         }
     }
 }

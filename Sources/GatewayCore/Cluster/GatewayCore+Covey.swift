@@ -33,6 +33,7 @@ extension GatewayCore {
         }
         tellRing(now: now, &directives)
         joinKeys(now: now, &directives)
+        serveAgain(now: now, &directives)
     }
 
     /// Until the roster says whose turn it is.

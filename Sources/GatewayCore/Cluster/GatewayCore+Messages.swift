@@ -30,6 +30,10 @@ extension GatewayCore {
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
             guard isFrame else { return pass("not for datagrams") }
             stepKeys(.message(payload, from: sender.node), now: now, &directives)
+        case .brokers(let sender, let payload):
+            guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
+            guard isFrame else { return pass("not for datagrams") }
+            directives.append(.brokers(.message(payload, from: sender.node)))
         }
     }
 
@@ -53,6 +57,7 @@ extension GatewayCore {
         for node in nodes {
             stepGossip(.unreachable(node), now: now, &directives)
             stepReplication(.unreachable(node), now: now, &directives)
+            directives.append(.brokers(.lost(node)))
         }
     }
 
@@ -108,6 +113,7 @@ extension GatewayCore {
         stepReplication(.members(alive: alive, known: known), now: now, &directives)
         stepDuty(.members(alive: alive, known: known), now: now, &directives)
         stepKeys(.members(known: known, alive: alive), now: now, &directives)
+        tellBrokers(&directives)
     }
 
     mutating func stepGossip(_ event: GossipEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -134,6 +140,7 @@ extension GatewayCore {
                 if writer != sender.node { learn(name, from: writer, now: now, &directives) }
             case .forgotten(let node):
                 stepReplication(.forgotten(node), now: now, &directives)
+                tellBrokers(&directives)
             }
         }
     }
@@ -174,6 +181,7 @@ extension GatewayCore {
             let report = value.flatMap { try? KeyReport(bytes: $0) }
             if value != nil, report == nil { return pass("unreadable entry") }
             stepKeys(.reported(writer, report), now: now, &directives)
+        case ClusterSpace.brokers: tellBrokers(&directives)
         default: break
         }
     }

@@ -71,6 +71,7 @@ extension BrokerConfiguration {
         writer.raw("receive_maximum", "\(receiveMaximum)", unit: "messages")
         if let silentAlarm { writer.duration("silent_alarm", silentAlarm) } else { writer.text("silent_alarm", "off") }
         writer.raw("publish", "\(publish)")
+        writer.raw("shared", "\(shared)")
     }
 }
 

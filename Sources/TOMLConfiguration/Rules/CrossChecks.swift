@@ -8,6 +8,7 @@ struct CrossChecks {
     let brokers: [Located<BrokerConfiguration>]
     let devices: [Located<DeviceConfiguration>]
     let uploads: [Located<UploadConfiguration>]
+    let cluster: ClusterConfiguration?
 
     func run() {
         reportDoubles(of: devices, "two devices read") { device in
@@ -27,6 +28,7 @@ struct CrossChecks {
         }
         for upload in uploads { reportLoop(upload) }
         reportOwnTopics()
+        for broker in brokers where cluster != nil { noteClientID(broker) }
         if uploads.isEmpty {
             findings.note(at: TextPosition(line: 1, column: 1), "there is no [[upload]]: readings stay on this gateway")
         }
@@ -44,6 +46,16 @@ struct CrossChecks {
                 first[name] = part.position
             }
         }
+    }
+
+    /// The configuration may be the same on all gateways of a covey but for their names.
+    private func noteClientID(_ broker: Located<BrokerConfiguration>) {
+        let id = broker.value.clientID
+        guard broker.value.shared, id != "covey-\(gateway)" else { return }
+        findings.note(
+            at: broker.position,
+            "client_id \(quoted(id)) must be this gateway's alone: another one that reads this broker with it throws this one out",
+            suggestion: "leave client_id out: it follows from the gateway's name")
     }
 
     private func quotedName(_ name: String) -> String { name.contains(" ") ? name : quoted(name) }

@@ -40,6 +40,7 @@ struct BrokerReader {
             "receive_maximum", in: Bounds.receiveMaximum, default: Defaults.receiveMaximum)
         let silentAlarm = reader.duration("silent_alarm", in: Bounds.silentAlarm, words: [("off", .zero)])
         let publish = reader.flag("publish", default: true)
+        let shared = reader.flag("shared", default: true)
         reader.finish(hints: [
             "password": "passwords live in a file of their own: password_file",
             "host": "write url = \"mqtt://HOST:PORT\"", "port": "write url = \"mqtt://HOST:PORT\"",
@@ -52,7 +53,7 @@ struct BrokerReader {
             clientID: clientID?.value ?? "covey-\(gateway)", version: version,
             keepAlive: keepAlive ?? Defaults.keepAlive,
             sessionExpiry: sessionExpiry ?? Defaults.sessionExpiry, receiveMaximum: receiveMaximum,
-            silentAlarm: Self.alarm(silentAlarm), publish: publish)
+            silentAlarm: Self.alarm(silentAlarm), publish: publish, shared: shared)
     }
 
     private func tlsFiles(_ url: (address: HostPort, isTLS: Bool)?) -> TLSFiles? {

@@ -36,7 +36,8 @@ struct RootReader {
             log: log(single("log", in: root)))
         CrossChecks(
             findings: findings, gateway: gateway.name, brokers: brokers.compactMap(\.self),
-            devices: devices.compactMap(\.self), uploads: uploads.compactMap(\.self)
+            devices: devices.compactMap(\.self), uploads: uploads.compactMap(\.self),
+            cluster: configuration.cluster
         ).run()
         return configuration
     }

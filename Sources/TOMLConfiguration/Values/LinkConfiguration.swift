@@ -21,6 +21,8 @@ package struct BrokerConfiguration: Hashable, Sendable {
     package var silentAlarm: Duration?
     /// Whether the retained local topics `covey/GATEWAY/…` are published here.
     package var publish: Bool
+    /// Whether gateways of one covey that read this broker share its messages among them.
+    package var shared: Bool
 }
 
 /// One `[[upload]]`.

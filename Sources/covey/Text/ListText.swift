@@ -2,19 +2,24 @@ import Model
 
 /// The tables of `devices`, `uploads`, `peers` and `latest`.
 enum ListText {
+    /// Whom a device's messages belong to stands there only where it is another gateway.
     static func devices(_ devices: [JSONValue], now: Milliseconds) -> Table {
-        var table = Table([
-            .left("DEVICE", least: 16), .left("DRIVER", least: 6, mayGo: true), .left("STATE"),
-            .right("SEEN"), .right("READINGS"), .right("REJECTED", mayGo: true), .right("DROPPED", mayGo: true),
-        ])
+        let hasOwners = devices.contains { $0["taken_by"]?.string != nil }
+        var table = Table(
+            [
+                .left("DEVICE", least: 16), .left("DRIVER", least: 6, mayGo: true), .left("STATE"),
+                .right("SEEN"), .right("READINGS"), .right("REJECTED", mayGo: true), .right("DROPPED", mayGo: true),
+            ] + (hasOwners ? [.left("TAKEN BY", mayGo: true)] : []))
         for device in devices {
-            table.rows.append([
+            var row = [
                 Cell(plain(device["id"])), Cell(plain(device["driver"])), Cell(state: plain(device["state"])),
                 Cell(time(device["last_t"] ?? device["last_seen"], now)),
                 Cell(count: total(device["readings"] ?? device["stored"])),
                 Cell(count: total(device["rejected"]), isLoss: true),
                 Cell(count: total(device["dropped"]), isLoss: true),
-            ])
+            ]
+            if hasOwners { row.append(Cell(device["taken_by"]?.string ?? "")) }
+            table.rows.append(row)
             table.note(device["last_error"]?.string)
         }
         return table

@@ -54,22 +54,32 @@ extension StatusText {
 
     mutating func links() {
         let brokers = status["brokers"]?.elements ?? []
+        let isShared = brokers.contains { $0["shared"]?["state"]?.string != nil }
         if !brokers.isEmpty {
             section("Brokers")
             var table = Table(
                 [
                     .left("BROKER", least: 12), .left("STATE"), .right("RECEIVED"),
-                    .left("ERROR", least: 12, mayGo: true),
-                ], indent: 2)
+                ] + (isShared ? [.left("SHARED", mayGo: true)] : []) + [.left("ERROR", least: 12, mayGo: true)],
+                indent: 2)
             for broker in brokers {
-                table.rows.append([
+                var row = [
                     Cell(plain(broker["name"])), Cell(state: plain(broker["state"])),
-                    Cell(count: total(broker["received"])), Cell(broker["error"]?.string ?? ""),
-                ])
+                    Cell(count: total(broker["received"])),
+                ]
+                if isShared { row.append(Cell(Self.sharing(broker["shared"]))) }
+                table.rows.append(row + [Cell(broker["error"]?.string ?? "")])
             }
             add(table)
         }
         covey()
+    }
+
+    /// How the gateway shares a broker with others.
+    private static func sharing(_ shared: JSONValue?) -> String {
+        guard let state = shared?["state"]?.string else { return "" }
+        let others = (shared?["others"]?.elements ?? []).compactMap(\.string)
+        return others.isEmpty ? state : "\(state) with \(others.joined(separator: ", "))"
     }
 
     private mutating func covey() {
