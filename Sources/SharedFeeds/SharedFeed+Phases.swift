@@ -117,8 +117,10 @@ extension SharedFeed {
     private mutating func announce(now: MonotonicInstant, _ out: inout [SharedFeedDirective<Payload>]) {
         phase = .serving(since: now)
         isConfirmed = false
-        isCovered = false
-        for index in peers.indices { peers[index].hasHandedOver = false }
+        for index in peers.indices {
+            peers[index].hasHandedOver = false
+            peers[index].vouches = false
+        }
         out.append(.announce(SharedFeedEntry(epoch: epoch, routes: routes)))
         isDisturbed = true
     }
@@ -132,10 +134,12 @@ extension SharedFeed {
     private mutating func confirm(_ since: MonotonicInstant) {
         isConfirmed = true
         isDisturbed = true
-        guard isCovered else { return }
         // What came while this gateway was away others have; only the last of it may be on its way to them.
         let end = MonotonicInstant(nanoseconds: since.nanoseconds - settings.tail.nanoseconds)
-        let past = memory.take { $0.arrival < end ? .take : .stop }
+        let past = takeFromMemory { feed, message in
+            guard message.arrival < end else { return .stop }
+            return feed.isVouchedFor(message.route) ? .take : .leave
+        }
         counts.confirmed += UInt64(past.count)
     }
 

@@ -54,6 +54,11 @@ extension SharedFeed {
         }.map(\.node)
     }
 
+    /// Whether somebody read that route while this gateway was away.
+    func isVouchedFor(_ route: RouteID) -> Bool {
+        peers.contains { $0.vouches && isPresent($0.node) && $0.entry.routes.holds(route) }
+    }
+
     func isPresent(_ node: NodeID) -> Bool { present.contains(node) }
 
     /// Others that are there and read something that this gateway reads.

@@ -87,7 +87,7 @@ extension SharedFeed {
         heard.append(Heard(node: node, reporter: frame.reporter, upTo: max(known, end)))
         guard let index = peers.firstIndex(where: { $0.node == node }) else { return }
         if frame.handsOver { peers[index].hasHandedOver = true }
-        if frame.covers { isCovered = true }
+        if frame.covers { peers[index].vouches = true }
     }
 
     /// A message is durable elsewhere. What is alike goes in the order in which it came, so that as many are left as were not reported.

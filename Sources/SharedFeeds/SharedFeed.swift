@@ -41,6 +41,8 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
         var hasHandedOver = false
         /// It was seen reading by this gateway while that read as well, and either never stopped since.
         var isWitnessed = false
+        /// It has read without a break since before this gateway was there last.
+        var vouches = false
         /// This gateway has read without a break since before that one was there last.
         var isCovered = false
         /// The first report that it was not sent.
@@ -80,8 +82,6 @@ package struct SharedFeed<Payload: Sendable>: Sendable {
     var epoch: UInt64 = 0
     /// All that had topics before have handed them over.
     var isConfirmed = false
-    /// Somebody read without a break while this gateway was away.
-    var isCovered = false
     /// Gateways that stopped while this one read, which it has done since.
     var absentees: [NodeID] = []
     /// Whose turn it is may have changed for messages in memory.

@@ -101,6 +101,15 @@ final class SharedSite: Sendable {
         try await until("the receiver has \(count) different numbers") { self.compare().distinct >= count }
     }
 
+    /// Numbers that came more than once, ascending.
+    func doubledNumbers() -> [Int] {
+        var seen: [Int: Int] = [:]
+        for reading in receiver.readings() {
+            if case .number(let number) = reading.value { seen[Int(number), default: 0] += 1 }
+        }
+        return seen.filter { $0.value > 1 }.keys.sorted()
+    }
+
     /// How many numbers came, how many of those that the broker took are missing, and how many came more than once.
     func compare() -> (distinct: Int, missing: Int, doubled: Int) {
         var seen: [Int: Int] = [:]
