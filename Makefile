@@ -6,24 +6,28 @@ PREFIX    ?= /usr
 BUILD     := .build
 # Small where the compiler must choose: pages that are not there need no memory. Nothing is exported, equal functions are kept once, and
 # addresses to be adjusted at the start take bits instead of words (glibc 2.36 and later). 36 MB become 29.
-RELEASE   := -c release --static-swift-stdlib -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=safe \
-    -Xlinker --version-script=$(CURDIR)/Deploy/exports.map -Xlinker -z -Xlinker pack-relative-relocs
+SMALL     := -Xswiftc -Osize -Xswiftc -use-ld=lld -Xlinker --icf=safe -Xlinker -z -Xlinker pack-relative-relocs
+RELEASE   := -c release --static-swift-stdlib $(SMALL) -Xlinker --version-script=$(CURDIR)/Deploy/exports.map
 CACHE     ?= $(CURDIR)/.cache
 JOBS      := $(shell nproc)
 
-BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev
+BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev libavahi-client-dev
 RUN_PACKAGES   := mosquitto
+BENCH_PACKAGES := serf iproute2 nftables util-linux
+ARM64_PACKAGES := mmdebstrap debian-archive-keyring qemu-user-static binutils git
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
-    iproute2 nftables faketime
+    iproute2 nftables faketime avahi-daemon dbus
 
-.PHONY: help run test lint build release install format bench soak clean setup-build setup-run setup-test lab
+.PHONY: help run test lint build release install format bench bench-covey soak sim arm64 clean setup-build setup-run setup-test lab
 
 help:
 	@echo "make run      the main job on this machine: three gateways, one of them killed, a table (Ctrl-C ends it)"
 	@echo "make test     all tests, the real broker and the real GPIO chip among them"
 	@echo "make release  the installed program, static Swift, stripped"
+	@echo "make arm64    the same for Debian 13 and Raspberry Pi OS 13 on arm64, and its tests under emulation"
 	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"
 	@echo "make bench    the figures of Documentation/Benchmarks.md"
+	@echo "make bench-covey  membership beside serf, in network namespaces (root)"
 	@echo "make soak     load for MINUTES=30, with troubles, and a verdict"
 	@echo "make sim      whole coveys in simulated time: SEEDS=1..2000, then the planted bugs"
 	@echo "make format   formats all Swift sources"
@@ -84,6 +88,14 @@ release: setup-build
 	$(SWIFT) build -j $(JOBS) $(RELEASE) --product covey
 	strip -o $(BUILD)/covey "$$($(SWIFT) build $(RELEASE) --show-bin-path)/covey"
 
+# For the boards: needs no Swift on this machine, as it brings Debian's compiler and the boards' libraries (4 GB in the cache folder).
+arm64:
+	$(call apt_install,$(ARM64_PACKAGES))
+	Deploy/arm64/fetch.sh "$(CACHE)/arm64"
+	Deploy/arm64/build.sh "$(CACHE)/arm64" $(BUILD)/arm64 $(SMALL)
+	Deploy/arm64/check.sh "$(CACHE)/arm64" $(BUILD)/arm64/covey
+	Deploy/arm64/test.sh "$(CACHE)/arm64"
+
 # The unit names the program's path, so a PREFIX of its own goes into it.
 install: release
 	install -D -m 755 $(BUILD)/covey $(DESTDIR)$(PREFIX)/bin/covey
@@ -108,6 +120,17 @@ bench: setup-test
 	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
 	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && \
 	    ./footprint-benchmark load && ./footprint-benchmark start
+
+# A covey beside serf, in network namespaces: root's. SECONDS without kills each, so many KILLS.
+SECONDS ?= 60
+KILLS   ?= 8
+SIZES   ?= 3 10 32
+bench-covey: setup-test
+	$(call apt_install,$(BENCH_PACKAGES))
+	for program in covey membership-benchmark; do \
+	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
+	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && \
+	    $(SUDO) env COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" ./membership-benchmark $(SECONDS) $(KILLS) $(SIZES)
 
 MINUTES ?= 30
 soak: setup-test

@@ -63,6 +63,7 @@ let package = Package(
         // Floor 0: C and C++
         .target(name: "CCovey"),
         .target(name: "CGPIOD", cSettings: [.define("_GNU_SOURCE")], linkerSettings: [.linkedLibrary("gpiod")]),
+        .target(name: "CAvahi", cSettings: [.define("_GNU_SOURCE")]),
         .target(name: "CTOML"),
         .systemLibrary(name: "CMosquitto"),
         .systemLibrary(name: "CSQLite"),
@@ -102,6 +103,7 @@ let package = Package(
         floor("HTTPSinks", ["CZlib", "Model", "Sinks", httpClient, nioSSL] + nio),
         floor("ControlAPI", ["Model"] + nio),
         floor("ClusterLink", ["Model", nioSSL, nioTLS] + certificates + nio),
+        floor("MDNS", ["CAvahi", "Model"]),
         floor("TOMLConfiguration", ["CTOML", "Devices", "Model"]),
 
         // Floor 5: wiring
@@ -110,7 +112,7 @@ let package = Package(
             [
                 "ClusterLink", "ControlAPI", "Devices", "Environment", "GPIODriver", "GatewayCore", "HTTPSinks",
                 "KeyValue",
-                "LocalSinks", "LogFormat", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics",
+                "LocalSinks", "LogFormat", "MDNS", "MQTTLink", "Membership", "Model", "Posix", "PrometheusMetrics",
                 "Replication",
                 "RingLog", "SQLiteStore", "Sinks", "Supervision", "SupervisionCore", "TOMLConfiguration", "Threads",
                 logging, metrics,
@@ -151,6 +153,7 @@ let package = Package(
             "footprint-benchmark",
             ["BenchmarkKit", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit"],
             path: "Benchmarks/Footprint"),
+        program("membership-benchmark", ["BenchmarkKit", "TestKit"], path: "Benchmarks/Membership"),
         program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),

@@ -140,5 +140,6 @@ private struct UnsyncedDisk: Disk {
     var size: Int { disk.size }
     func read(at position: Int, count: Int) throws(DiskError) -> [UInt8] { try disk.read(at: position, count: count) }
     func write(_ bytes: [UInt8], at position: Int) throws(DiskError) { try disk.write(bytes, at: position) }
+    func dropCache() { disk.dropCache() }
     func sync() throws(DiskError) {}
 }

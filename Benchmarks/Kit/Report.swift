@@ -14,7 +14,9 @@ package struct Report {
         self.columns = columns
     }
 
-    package mutating func add(_ row: String...) {
+    package mutating func add(_ row: String...) { add(row) }
+
+    package mutating func add(_ row: [String]) {
         precondition(row.count == columns.count, "a row of \(row.count) in a table of \(columns.count) columns")
         rows.append(row)
     }

@@ -49,6 +49,8 @@ final class MeteredDisk: Disk {
         }
     }
 
+    func dropCache() { disk.dropCache() }
+
     func sync() throws(DiskError) {
         if isSyncing.load(ordering: .relaxed) { try disk.sync() }
         counted.withLock { $0.syncs += 1 }

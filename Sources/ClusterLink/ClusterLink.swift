@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import Model
 import NIOCore
 import NIOPosix
@@ -27,6 +28,8 @@ package final class ClusterLink: Sendable {
         package var node: NodeID
         /// Never the same for two links: datagrams are numbered from 0, and a number sealed twice under one key gives both away.
         package var start: StartID
+        /// By which streams are known; minted ones where there are none.
+        package var certificates: CertificateFiles?
 
         package init(host: String, port: Int, address: PeerAddress, node: NodeID, start: StartID) {
             self.host = host
@@ -56,15 +59,17 @@ package final class ClusterLink: Sendable {
 
     /// Genuine datagrams that wait for the gateway; more are lost.
     static let mostWaiting = 512
-    /// Streams that others opened, those of strangers that are not found out yet among them.
-    static let mostInbound = 1200
+    /// Streams that peers opened: a few more than gateways may be. Those that have not shown who they are come on top: ``Doorstep``.
+    static let mostInbound = 1200 + Doorstep.most
 
     private let settings: Settings
     private let receiver: Receiver
     private let cipher: DatagramCipher
     private let counters = LinkCounters()
     private let certificates: Mutex<PeerCertificates>
+    private let spoken: SpokenKeys
     private let outbound: OutboundStreams
+    private let known = InboundStreams()
     private let waiting = Atomic<Int>(0)
     private let inbound = Atomic<Int>(0)
     private let doorstep = Doorstep()
@@ -81,26 +86,71 @@ package final class ClusterLink: Sendable {
         self.settings = settings
         self.receiver = receiver
         cipher = DatagramCipher(keys, node: settings.node, start: settings.start)
-        certificates = Mutex(try Self.certificates(keys))
+        certificates = Mutex(try Self.certificates(keys, settings.certificates))
+        let spoken = SpokenKeys(keys)
+        self.spoken = spoken
         let hello = StreamHello(node: settings.node, start: settings.start, address: settings.address)
-        outbound = OutboundStreams(hello: hello, counters: counters, unreachable: receiver.unreachable)
+        outbound = OutboundStreams(hello: hello, counters: counters) { peer in
+            spoken.lost(peer)
+            receiver.unreachable(peer)
+        }
     }
 
-    private static func certificates(_ keys: KeyRing) throws(LinkError) -> PeerCertificates {
+    private static func certificates(
+        _ keys: KeyRing, _ files: CertificateFiles?
+    ) throws(LinkError) -> PeerCertificates {
+        if let files {
+            let own = try OwnCertificates(files)
+            let wrong = own.findings(files, now: Date()).first { $0.isFault && $0.file == .key }
+            if let wrong { throw LinkError("no certificates for the covey: \(wrong.text)") }
+            do { return try PeerCertificates(own) } catch {
+                throw LinkError("no certificates for the covey: \(files.certificate), \(files.key): \(error)")
+            }
+        }
         do { return try PeerCertificates(keys) } catch { throw LinkError("no certificates for the covey: \(error)") }
     }
 
-    /// Other keys from now on, for datagrams and for streams that are opened next.
+    /// Reads the certificates again, where they are somebody's own. Throws where they cannot be used; those of before stay then.
+    ///
+    /// - Returns: Whether they are other ones.
+    package func renewCertificates() throws(LinkError) -> Bool {
+        guard let files = settings.certificates else { return false }
+        let made = try Self.certificates(keys, files)
+        let isNew = certificates.withLock { before in
+            defer { before = made }
+            return before.own?.chain != made.own?.chain || before.own?.authorities != made.own?.authorities
+        }
+        if isNew { outbound.retireAll() }
+        return isNew
+    }
+
+    /// That this gateway's own certificate is over, or soon will be; `nil` while that is far, and where it is minted.
+    package var certificateRemark: String? { certificates.withLock { $0.own }?.validity(now: Date()) }
+
+    /// Other keys from now on. Streams of keys that are known no more end; those that this gateway opened are replaced where it speaks
+    /// with another key now.
     package func install(_ keys: KeyRing) throws(LinkError) {
-        let made = try Self.certificates(keys)
+        let made = try Self.certificates(keys, settings.certificates)
+        let before = self.keys
         certificates.withLock { $0 = made }
         cipher.install(keys)
+        spoken.install(keys)
+        if before.primary != keys.primary || !before.keys.allSatisfy({ keys.key($0.id) != nil }) {
+            outbound.retireAll()
+        }
+        known.end(besides: keys)
     }
+
+    /// These understand the first of the keys, whatever they were heard with.
+    package func speakFirstKey(to peers: [PeerAddress]) { spoken.take(fluent: peers) }
 
     /// Peers reach this gateway elsewhere from now on.
     package func move(to address: PeerAddress) {
         outbound.greet(StreamHello(node: settings.node, start: settings.start, address: address))
     }
+
+    /// Why the last stream to `peer` came to nothing; `nil` where it did not, or none was tried.
+    package func failure(to peer: PeerAddress) -> String? { outbound.failure(to: peer) }
 
     package var counts: LinkCounts { counters.all }
     package var keys: KeyRing { cipher.keys }
@@ -111,18 +161,30 @@ package final class ClusterLink: Sendable {
         guard let channel = running.withLock({ $0?.datagrams }), channel.isWritable,
             let address = peer.socketAddress(onIPv6: channel.localAddress?.protocol == .inet6)
         else { return counters.add { $0.datagramsUnsent += 1 } }
-        let sealed = cipher.seal(payload)
-        counters.add {
-            $0.datagramsSent += 1
-            $0.datagramBytesSent += UInt64(sealed.count)
+        for key in spoken.forDatagrams(to: peer) {
+            let sealed = cipher.seal(payload, with: key)
+            counters.add {
+                $0.datagramsSent += 1
+                $0.datagramBytesSent += UInt64(sealed.count)
+            }
+            let envelope = AddressedEnvelope(remoteAddress: address, data: channel.allocator.buffer(bytes: sealed))
+            channel.writeAndFlush(envelope, promise: nil)
         }
-        let envelope = AddressedEnvelope(remoteAddress: address, data: channel.allocator.buffer(bytes: sealed))
-        channel.writeAndFlush(envelope, promise: nil)
     }
 
     package func send(frame: [UInt8], to peer: PeerAddress) {
         guard let group = running.withLock({ $0?.group }) else { return receiver.unreachable(peer) }
-        outbound.send(frame, to: peer, on: group, tls: certificates.withLock { $0.client })
+        outbound.send(frame, to: peer, on: group) {
+            let key = spoken.forStream(to: peer)
+            return certificates.withLock { certificates in
+                var client = certificates.client(key)
+                client.verify = certificates.verify { [counters, outbound] refusal in
+                    counters.refuse(refusal, from: peer.text)
+                    outbound.note("who answers there shows \(refusal.text)", of: peer)
+                }
+                return client
+            }
+        }
     }
 
     // MARK: Running
@@ -186,7 +248,9 @@ package final class ClusterLink: Sendable {
     private func bindStreams(_ group: any EventLoopGroup, port: Int) async throws -> any Channel {
         try await ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.backlog, value: 128)
+            // A peer's call that finds the queue full comes a second later; strangers' calls leave it as fast as they come.
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.maxMessagesPerRead, value: 32)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 16 << 10))
             .childChannelInitializer { self.configure($0) }
@@ -201,32 +265,52 @@ package final class ClusterLink: Sendable {
             return channel.close()
         }
         let host = channel.remoteAddress?.ipAddress ?? ""
-        guard doorstep.enter(host) else {
+        guard case .welcome(let id, let displaced) = doorstep.enter(host, close: { channel.close(promise: nil) }) else {
             counters.refuse("streams beyond \(Doorstep.mostPerHost) of one host without a hello")
             return channel.close()
         }
-        let once = Once { self.doorstep.leave(host) }
-        channel.closeFuture.whenComplete { _ in once.run() }
+        if displaced { counters.refuse("streams beyond \(Doorstep.most) without a hello") }
+        channel.closeFuture.whenComplete { _ in self.doorstep.leave(id) }
         return channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
-            let tls = self.certificates.withLock { $0.server }
-            try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+            let (tls, verify) = self.certificates.withLock { certificates in
+                let verify = certificates.verify { [counters = self.counters] in counters.refuse($0, from: host) }
+                return (certificates.server, verify)
+            }
+            let handler = verify.map { NIOSSLServerHandler(context: tls, customVerificationCallback: $0) }
+            try pipeline.addHandler(handler ?? NIOSSLServerHandler(context: tls))
             try pipeline.addHandler(ByteToMessageHandler(FrameDecoder()))
             try pipeline.addHandler(
                 InboundStream(
-                    own: (self.settings.node, self.settings.start), counters: self.counters,
-                    isGreeted: once.run, deliver: self.receiver.frame))
+                    own: (self.settings.node, self.settings.start), isMinted: verify == nil, counters: self.counters,
+                    isGreeted: { peer, channel in
+                        self.doorstep.leave(id)
+                        self.greeted(peer, channel)
+                    }, deliver: self.receiver.frame))
         }
+    }
+
+    private func greeted(_ peer: PeerAddress, _ channel: any Channel) {
+        let handler = try? channel.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+        guard let certificate = handler?.peerCertificate,
+            let key = certificates.withLock({ $0.key(of: certificate) })
+        else { return }
+        spoken.heard(peer, with: key)
+        known.enter(channel, key: key)
+        // The key may have gone since the handshake.
+        known.end(besides: keys)
     }
 
     private func received(_ bytes: [UInt8], from address: SocketAddress) {
         let payload: [UInt8]
+        var key: UInt32?
         do throws(DatagramCipher.Fault) {
-            payload = try cipher.open(bytes)
+            payload = try cipher.open(bytes) { key = $0 }
         } catch {
             return counters.refuse("datagrams \(error.rawValue)")
         }
         guard let peer = PeerAddress(address) else { return counters.refuse("datagrams without an address") }
+        if let key { spoken.heard(peer, with: key) }
         counters.add {
             $0.datagramsReceived += 1
             $0.datagramBytesReceived += UInt64(bytes.count)
@@ -240,17 +324,6 @@ package final class ClusterLink: Sendable {
             waiting.wrappingSubtract(1, ordering: .relaxed)
         }
     }
-}
-
-/// Does something the first time it is asked to.
-private final class Once: Sendable {
-    private let body: Mutex<(@Sendable () -> Void)?>
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = Mutex(body)
-    }
-
-    func run() { body.withLock { $0.take() }?() }
 }
 
 /// Hands every datagram on; an error of one of them is no error of the socket.

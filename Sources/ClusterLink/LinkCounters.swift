@@ -16,6 +16,17 @@ package struct LinkCounts: Hashable, Sendable {
     package var datagramsOverrun: UInt64 = 0
     /// What strangers, and broken senders, sent: by reason.
     package var refused: [String: UInt64] = [:]
+    /// Certificates that were refused last, in words: whose, from where, why. Each once, the newest last.
+    package private(set) var certificates: [String] = []
+
+    /// As many as a person reads.
+    private static let mostCertificates = 8
+
+    mutating func note(certificate: String) {
+        certificates.removeAll { $0 == certificate }
+        if certificates.count >= Self.mostCertificates { certificates.removeFirst() }
+        certificates.append(certificate)
+    }
 
     package init() {}
 }
@@ -26,6 +37,13 @@ final class LinkCounters: Sendable {
     var all: LinkCounts { counts.withLock { $0 } }
 
     func add(_ change: (inout LinkCounts) -> Void) { counts.withLock { change(&$0) } }
+
+    func refuse(_ refusal: OwnCertificates.Refusal, from host: String) {
+        counts.withLock { counts in
+            counts.refused["streams with \(refusal.kind)", default: 0] += 1
+            counts.note(certificate: "\(refusal.text) (\(host))")
+        }
+    }
 
     func refuse(_ reason: String) { counts.withLock { $0.refused[reason, default: 0] += 1 } }
 }

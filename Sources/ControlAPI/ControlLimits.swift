@@ -10,6 +10,8 @@ package struct ControlLimits: Sendable {
     package var bodyBytes = 16 * 1024
     /// Patterns of one request: each is tried on every series.
     package var globs = 64
+    /// Addresses, or gateways, of one order: as many as a configuration may name seeds.
+    package var names = 64
     /// A pattern longer than a series' name can be matches nothing that a shorter one would not.
     package var globBytes = 300
     /// Readings that `limit=` may ask for: beyond this it is not a limit.

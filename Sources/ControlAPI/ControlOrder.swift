@@ -6,5 +6,12 @@ package enum ControlOrder: Hashable, Sendable {
     /// `/v1/forget?node=NODE`: a gateway, by its name or the start of its node id, does not come back.
     case forget(String)
 
-    static let paths = ["/v1/leave", "/v1/forget"]
+    /// `/v1/key/rotate?without=NODE`, any number of them: the covey's key is changed. One that is under way goes on, without those, too.
+    case rotateKey(without: [String])
+    /// `/v1/key/abort`: back to the key before the change that is under way.
+    case abortKey
+    /// `/v1/join?address=HOST:PORT`, one or more: the covey may be found there, from now on. Asked again it tells how far that is.
+    case join([String])
+
+    static let paths = ["/v1/leave", "/v1/forget", "/v1/key/rotate", "/v1/key/abort", "/v1/join"]
 }

@@ -71,7 +71,7 @@ struct Responder: Sendable {
     private func obey(_ order: ControlOrder, _ request: HTTPRequestHead) async throws -> Bool {
         guard takesOrders else {
             throw ControlError(
-                .forbidden, "orders are taken on the Unix socket alone", hint: "covey leave, covey forget")
+                .forbidden, "orders are taken on the Unix socket alone", hint: "covey leave, forget, join, key rotate")
         }
         let surface = surface
         return try await send(.ok, Self.json, ask { try await surface.perform(order) }, for: request)

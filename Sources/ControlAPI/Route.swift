@@ -57,6 +57,14 @@ extension ControlOrder {
                 throw ControlError(.badRequest, "node= names the gateway, or begins its node id")
             }
             self = .forget(node)
+        case "/v1/key/rotate": self = .rotateKey(without: try parameters.texts("without", limit: limits.names))
+        case "/v1/key/abort": self = .abortKey
+        case "/v1/join":
+            let addresses = try parameters.texts("address", limit: limits.names)
+            guard !addresses.isEmpty else {
+                throw ControlError(.badRequest, "address= says where the covey may be found, HOST:PORT")
+            }
+            self = .join(addresses)
         default: throw ControlError(.methodNotAllowed, "POST is not for this; GET is")
         }
         try parameters.finish()
@@ -90,6 +98,17 @@ private struct Parameters {
             throw ControlError(.badRequest, "a glob has 1 to \(limits.globBytes) bytes; this has \(pattern.utf8.count)")
         }
         return patterns.map(Glob.init)
+    }
+
+    /// All of that name.
+    mutating func texts(_ name: String, limit: Int) throws(ControlError) -> [String] {
+        let values = rest.filter { $0.name == name }.map(\.value)
+        rest.removeAll { $0.name == name }
+        guard values.count <= limit else {
+            throw ControlError(.badRequest, "\(name)= stands \(values.count) times; the limit is \(limit)")
+        }
+        if values.contains("") { throw ControlError(.badRequest, "\(name)= is empty") }
+        return values
     }
 
     mutating func text(_ name: String) -> String? {

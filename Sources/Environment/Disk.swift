@@ -9,6 +9,9 @@ package protocol Disk: Sendable {
     /// Makes every completed write durable (`fdatasync`). After a throw, what was written since the last good sync is not durable,
     /// and a later success says nothing about it.
     func sync() throws(DiskError)
+    /// Lets go of what is cached of the medium, so that later reads tell what really lies there: after a failed sync the system may
+    /// show for a while what it never wrote. What still waits to be written stays, and is read. Best effort; never fails.
+    func dropCache()
 }
 
 /// What a disk can answer instead of doing its work.

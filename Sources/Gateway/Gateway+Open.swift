@@ -75,9 +75,12 @@ private struct Assembly {
             Mailbox<GatewayActor.SendOrder>(capacity: 2 * Limits.chunksInFlight, overflow: .refuse)
         }
         let peerLink = try configuration.cluster.map { cluster throws(GatewayError) in
-            try PeerLink(cluster, node: storage.node)
+            try PeerLink(
+                cluster, node: storage.node, dataDirectory: configuration.gateway.dataDirectory)
         }
         let departure = Departure()
+        let joined = JoinedSeeds()
+        await joined.load(from: storage.store, log: log)
         let outlets = outlets(queues, topics, tails, instruments, peerLink, departure)
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets, covey: peerLink.map(covey))
 
@@ -105,7 +108,8 @@ private struct Assembly {
         return Gateway.Parts(
             name: name, live: LiveConfiguration(configuration, since: clock.stamp.wall), node: storage.node,
             clock: clock, startedAt: clock.now, disk: storage.disk, threads: threads,
-            gateway: gateway, peerLink: peerLink, departure: departure, directory: directory, roster: roster,
+            gateway: gateway, peerLink: peerLink, departure: departure, joined: joined, directory: directory,
+            roster: roster,
             store: storage.store,
             tails: tails,
             log: log,
@@ -123,6 +127,7 @@ private struct Assembly {
             node: storage.node, name: String(decoding: name.utf8.prefix(MembershipLimits.nameBytes), as: UTF8.self),
             address: link.address, sinks: configuration.uploads.map(\.sinkID))
         setup.acks = configuration.storage.acks
+        if link.isKeyed { setup.identifyKey = { KeySecret.identify($0) } }
         switch configuration.cluster?.replicas {
         case .count(let count): setup.replication.copies = .number(count)
         case .all, nil: break
@@ -171,6 +176,8 @@ private struct Assembly {
             outlets.datagram = { peerLink.send(datagram: $0, to: $1) }
             outlets.frame = { peerLink.send(frame: $0, to: $1) }
             outlets.left = { departure.said() }
+            outlets.keepKeys = { peerLink.keep($0) }
+            outlets.fluent = { peerLink.speakFirstKey(to: $0) }
         }
         return outlets
     }

@@ -119,9 +119,10 @@ extension Gateway {
     private func coveyChildren() -> [ChildSpec] {
         guard let link = parts.peerLink, let cluster = configuration.cluster else { return [] }
         let (gateway, logger) = (parts.gateway, logger)
+        let list = SeedList(gateway: gateway, link: link)
         let finder = SeedFinder(
-            seeds: cluster.seeds, link: link, gateway: gateway, clock: parts.clock, log: parts.log)
-        return [
+            seeds: cluster.seeds, joined: parts.joined, link: link, list: list, clock: parts.clock, log: parts.log)
+        var children = [
             ChildSpec("link", backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries) { _ in
                 try await link.run(gateway) {
                     logger.notice("the covey reaches this gateway at \(link.address), port \($0)")
@@ -131,6 +132,15 @@ extension Gateway {
                 try await finder.run($0)
             },
         ]
+        if let watch = link.watch {
+            let neighbours = NeighbourFinder(
+                name: parts.name, link: link, seeds: list, watch: watch, clock: parts.clock, logger: logger)
+            let child = ChildSpec(
+                "mdns", placement: .ownThread, backoff: Self.backoff, exceeded: Self.linkCoolDown, intensity: Self.tries
+            ) { _ in try await neighbours.run() }
+            children.append(child)
+        }
+        return children
     }
 
     // MARK: Faces

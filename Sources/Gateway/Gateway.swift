@@ -33,6 +33,7 @@ package final class Gateway: Sendable {
         /// `nil` where there is no `[cluster]`.
         let peerLink: PeerLink?
         let departure: Departure
+        let joined: JoinedSeeds
         let directory: DeviceDirectory
         let roster: DeviceRoster
         let store: any KeyValueStore

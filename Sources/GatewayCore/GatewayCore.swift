@@ -97,6 +97,8 @@ package struct GatewayCore: Sendable {
     var formerNodes: [LogID: NodeID] = [:]
     /// The current log must end, as this gateway has got another node id.
     var isRenaming = false
+    /// `nil` where the covey has no key of its own, or it is not read yet.
+    package internal(set) var keyRotation: KeyRotation?
     /// Nothing is released yet: peers may require sinks that this gateway has not heard of since its start.
     var holdsReleases = false
 
@@ -148,10 +150,17 @@ package struct GatewayCore: Sendable {
         case .datagram(let bytes, let peer): receive(bytes, asFrame: false, from: peer, now: now, &directives)
         case .frame(let bytes, let peer): receive(bytes, asFrame: true, from: peer, now: now, &directives)
         case .unreachable(let peer): lostStream(to: peer, now: now, &directives)
-        case .seeds(let addresses): stepMembership(.seeds(addresses), now: now, &directives)
+        case .seeds(let addresses):
+            // Who joins anew, under another name or address, looks there too.
+            cluster?.setup.seeds = Array(addresses.prefix(MembershipLimits.seeds))
+            stepMembership(.seeds(addresses), now: now, &directives)
         case .moved(let address): move(to: address, now: now, &directives)
         case .leave: stepMembership(.leave, now: now, &directives)
         case .forget(let node): stepMembership(.forget(node), now: now, &directives)
+        case .keysLoaded(let keys): load(keys, now: now, &directives)
+        case .keys(let order): stepKeys(.order(order), now: now, &directives)
+        case .keysKept(let version, let failure):
+            stepKeys(.kept(version: version, failure: failure), now: now, &directives)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true

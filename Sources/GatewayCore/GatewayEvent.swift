@@ -66,6 +66,12 @@ package enum GatewayEvent: Sendable {
     case leave
     /// A member that is gone does not come back: nothing waits for it any more.
     case forget(NodeID)
+    /// The keys that this gateway has, at the start or changed by hand.
+    case keysLoaded(KeyState)
+    /// About a change of the covey's key.
+    case keys(KeyOrder)
+    /// Answers a ``GatewayDirective/keepKeys(_:version:)``; says why it could not be done.
+    case keysKept(version: UInt64, failure: String?)
     /// Answers a ``GatewayDirective/work(_:)``.
     case worked(PeerWorkResult)
     case tick
@@ -114,6 +120,10 @@ package enum GatewayDirective: Sendable {
     case datagram([UInt8], to: PeerAddress)
     /// Send on the stream to that peer, which is opened where there is none; answer `unreachable` where that fails.
     case frame([UInt8], to: PeerAddress)
+    /// Put these keys on the disk, durably, then use them on the link, answer `keysKept`.
+    case keepKeys(KeyState, version: UInt64)
+    /// Those to whom the first of the keys is spoken whatever they were heard with; replaces those of before.
+    case fluent([PeerAddress])
     /// The covey knows that this gateway goes.
     case left
     /// Perform on the other storage thread, answer `worked`.

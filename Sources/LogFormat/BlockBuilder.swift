@@ -14,6 +14,9 @@ enum Section: UInt8 {
     case qualityColumn = 10
     case deviceTimeColumn = 11
     case repeatedMarks = 12
+    /// The sum of the checks of all series that the readings name (``SeriesTable``): four bytes. With other definitions than the writer had,
+    /// as a stale block in the place of a lost one brings them, readings would get wrong names; so they get none.
+    case names = 13
 
     /// Not needed by those who read readings alone, and have the segment's dictionary.
     var isBesideReadings: Bool {
@@ -72,13 +75,15 @@ package struct BlockBuilder: Sendable {
     private var qualities = QualityWriter()
     private var deviceTimes = DeviceTimeWriter()
     private var states: [SeriesValueState]
+    private var isUsed: [Bool]
+    private var names: UInt32 = 0
     private var context = 0
 
     /// Contexts are searched one by one; more in one block means a clock gone wild, and the block ends.
     private static let mostContexts = 64
     /// Header, section heads, open runs of the columns.
     private static let fixedBytes =
-        BlockHeader.bytes + 12 * 4 + 2 * StepWriter.openBytes + QualityWriter.openBytes
+        BlockHeader.bytes + 13 * 4 + 4 + 2 * StepWriter.openBytes + QualityWriter.openBytes
 
     /// `capacity`: bytes of the block at most. `room`: bytes left in the segment, out of which the footer must come as well.
     /// `footerRuns`: runs that the segment holds already.
@@ -89,6 +94,7 @@ package struct BlockBuilder: Sendable {
         self.footerRuns = footerRuns
         footerPart = geometry.blockBytes
         states = dictionary.table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }
+        isUsed = Array(repeating: false, count: states.count)
         owed = dictionary.repeats
         self.dictionary.repeats = []
     }
@@ -227,7 +233,10 @@ package struct BlockBuilder: Sendable {
         if case .number(let number) = reading.value { scale = DecimalScale.fewest(for: number) ?? 0 }
         let index = dictionary.define(reading.series, scale: scale)
         dictionary.table[index]?.write(to: &definitions, index: index)
-        while states.count <= index { states.append(SeriesValueState(scale: 0)) }
+        while states.count <= index {
+            states.append(SeriesValueState(scale: 0))
+            isUsed.append(false)
+        }
         states[index].scale = scale
         return index
     }
@@ -252,6 +261,10 @@ package struct BlockBuilder: Sendable {
         }
         contextColumn.append(context)
         seriesColumn.append(index)
+        if !isUsed[index] {
+            isUsed[index] = true
+            names &+= dictionary.table.check(of: index)
+        }
         times.append(stamp.uptime.rawValue)
         values.append(reading.value, state: &states[index])
         qualities.append(reading.quality)
@@ -279,8 +292,9 @@ package struct BlockBuilder: Sendable {
         }
     }
 
-    /// Puts the block together. `header` says everything but what follows from the content.
-    package consuming func finish(_ header: BlockHeader, store: StoreID) -> EncodedBlock {
+    /// Puts the block together. `header` says everything but what follows from the content. `isAlone`: it defines all that it names, and no
+    /// other block is read with it.
+    package consuming func finish(_ header: BlockHeader, store: StoreID, isAlone: Bool = false) -> EncodedBlock {
         repeatDefinitions()
         contextColumn.flush()
         seriesColumn.flush()
@@ -301,6 +315,7 @@ package struct BlockBuilder: Sendable {
             Self.section(.valueColumn, values.bytes, to: &block)
             Self.section(.qualityColumn, qualities.bytes, to: &block)
             Self.section(.deviceTimeColumn, deviceTimes.bytes, to: &block)
+            if !isAlone { Self.section(.names, encodedNames(), to: &block) }
         }
         var header = header
         header.payload = block.count - BlockHeader.bytes
@@ -320,6 +335,12 @@ package struct BlockBuilder: Sendable {
         guard !bytes.isEmpty else { return }
         block.append(section.rawValue)
         block.append(blob: bytes)
+    }
+
+    private func encodedNames() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(fixed: names)
+        return bytes
     }
 
     private func encodedRuns() -> [UInt8] {

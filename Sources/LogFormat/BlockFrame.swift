@@ -16,6 +16,8 @@ package struct BlockFrame: Sendable {
         var values: ByteReader?
         var qualities: ByteReader?
         var deviceTimes: ByteReader?
+        /// `nil` in blocks of versions that did not write it.
+        var names: UInt32?
     }
 
     /// Takes the block at `position` of `bytes` apart, whose `header` has been read from there and found whole.
@@ -50,6 +52,7 @@ package struct BlockFrame: Sendable {
             case .valueColumn: columns.values = part
             case .qualityColumn: columns.qualities = part
             case .deviceTimeColumn: columns.deviceTimes = part
+            case .names: columns.names = try part.fixed(UInt32.self)
             case nil: break
             }
         }
@@ -79,6 +82,28 @@ package struct BlockFrame: Sendable {
         return contexts
     }
 
+    /// Whether the readings have the names from `table` that their writer gave them. Where its definitions are not those that the writer
+    /// had, nothing says which of them is wrong.
+    private func isNamed(by table: SeriesTable, _ series: ByteReader) throws(FormatError) -> Bool {
+        guard let names = columns.names else { return true }
+        var steps = StepReader(series)
+        var isUsed = [Bool](repeating: false, count: table.definitions.count)
+        var sum: UInt32 = 0
+        var isComplete = true
+        for _ in 0..<header.readings {
+            let index = try steps.next(limit: Limits.series)
+            guard index < isUsed.count, table[index] != nil else {
+                isComplete = false
+                continue
+            }
+            if isUsed[index] { continue }
+            isUsed[index] = true
+            sum &+= table.check(of: index)
+        }
+        // Of a lost definition nothing is known, and the sum proves nothing.
+        return !isComplete || sum == names
+    }
+
     /// The readings in order, `nil` for one whose series' definition was lost. `table` must be that of the block's segment.
     package func readings(_ table: SeriesTable) throws(FormatError) -> [Reading?] {
         try readings(table, at: 0..<header.readings)
@@ -90,6 +115,7 @@ package struct BlockFrame: Sendable {
         guard let context = columns.context, let series = columns.series, let timePart = columns.times,
             var values = columns.values
         else { throw .truncated }
+        guard try isNamed(by: table, series) else { return Array(repeating: nil, count: places.count) }
         var contextSteps = StepReader(context)
         var seriesSteps = StepReader(series)
         var times = try TimeReader(timePart)

@@ -56,7 +56,8 @@ package struct LogChunk: Hashable, Sendable {
             count += 1
         }
         guard count > 0 else { return ([], 0) }
-        let block = builder.finish(BlockHeader(kind: .hot, previous: 0, generation: 0, index: 0), store: store)
+        let header = BlockHeader(kind: .hot, previous: 0, generation: 0, index: 0)
+        let block = builder.finish(header, store: store, isAlone: true)
         return (Array(block.bytes.prefix(block.used)), count)
     }
 

@@ -47,8 +47,13 @@ package struct SeriesDefinition: Hashable, Sendable {
 /// What a reader knows of a segment's series. A definition lost to damage leaves a hole.
 package struct SeriesTable: Sendable {
     package private(set) var definitions: [SeriesDefinition?] = []
+    /// Of each definition and its index.
+    private var checks: [UInt32] = []
 
     package init() {}
+
+    /// What a block says of this series that it uses, summed up with the others; 0 where it is not known.
+    func check(of index: Int) -> UInt32 { index < checks.count ? checks[index] : 0 }
 
     package subscript(index: Int) -> SeriesDefinition? { index < definitions.count ? definitions[index] : nil }
 
@@ -56,8 +61,12 @@ package struct SeriesTable: Sendable {
     package mutating func define(_ index: Int, _ definition: SeriesDefinition) {
         if definitions.count <= index {
             definitions.append(contentsOf: repeatElement(nil, count: index + 1 - definitions.count))
+            checks.append(contentsOf: repeatElement(0, count: index + 1 - checks.count))
         }
         definitions[index] = definition
+        var bytes: [UInt8] = []
+        definition.write(to: &bytes, index: index)
+        checks[index] = CRC32C.checksum(bytes, 0..<bytes.count)
     }
 }
 

@@ -1,5 +1,5 @@
 import Environment
-import Model
+package import Model
 
 /// An address from the configuration that may lead to the covey. Tried for ever, unless a present member is known to
 /// be there.
@@ -53,6 +53,9 @@ extension Membership {
         nextJoinAt = now.advanced(by: joinPause + .nanoseconds(Int64.random(in: -fifth...fifth, using: &rng)))
         joinPause = min(joinPause * 3 / 2, settings.joinMost)
     }
+
+    /// Who answered last at one of the seeds; `nil` where nobody did.
+    package func seedNode(at address: PeerAddress) -> NodeID? { seeds.first { $0.address == address }?.node }
 
     private func needsJoin(_ seed: Seed) -> Bool {
         if seed.isOurselves { return false }

@@ -80,6 +80,8 @@ package final class FileDisk: Disk {
         guard fdatasync(descriptor) == 0 else { throw DiskError(SystemError("fdatasync", path)) }
     }
 
+    package func dropCache() { posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) }
+
     private func check(_ position: Int, _ count: Int) throws(DiskError) {
         guard position >= 0, count >= 0, position + count <= size else {
             throw DiskError(.outOfRange, "\(path): \(position)+\(count) is beyond \(size)")

@@ -14,6 +14,9 @@ package struct RingLog: Sendable {
     /// No header has ever been written: the first commit is a header alone, so that a power cut during it leaves either a ring or
     /// a blank disk, never something in between.
     var isBlank = false
+    /// What was found at the start is known to be durable. `false` after a start whose syncs the disk refused, until a commit goes well:
+    /// then nobody may be told that this ring holds it.
+    package internal(set) var isSettled = true
     var segments: [Segment]
     /// Generation of the newest segment.
     var generation: UInt64 = 0

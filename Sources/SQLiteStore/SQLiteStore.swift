@@ -82,7 +82,7 @@ package actor SQLiteStore: KeyValueStore {
         }
         let first = Array(prefix.utf8)
         // UTF-8 has no byte above 0xF4, so that adding one to the last byte never overflows.
-        let end = first.last.map { first.dropLast() + [$0 + 1] } ?? [0xFF]
+        let end: [UInt8] = first.last.map { first.dropLast() + [$0 + 1] } ?? [0xFF]
         let behind = after.map { Array($0.utf8) }
         return try perform { (database) throws(KeyValueError) in
             var entries: [KeyValueEntry] = []

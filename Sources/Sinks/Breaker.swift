@@ -31,6 +31,10 @@ package struct Breaker: Hashable, Sendable {
     private(set) var epoch: UInt64 = 0
     private(set) var probe: SendID?
     private(set) var isAlarmed = false
+    /// The pause is the sink's own wish.
+    private var isAsked = false
+    /// When a pause was last cut short.
+    private var heartenedAt: MonotonicInstant?
 
     private let settings: UploadSettings
 
@@ -70,6 +74,15 @@ package struct Breaker: Hashable, Sendable {
         return isAlarmed
     }
 
+    /// Somebody else has just reached the sink: then it is worth a try here too. A pause that the sink asked for stays; and where the way
+    /// is cut for this gateway alone, others' success costs it no more than one try in the longest pause.
+    mutating func hearten(now: MonotonicInstant) {
+        guard state == .open, !isAsked, let until = retryAt, until > now else { return }
+        if let last = heartenedAt, last.advanced(by: settings.backOffCap) > now { return }
+        heartenedAt = now
+        retryAt = now
+    }
+
     /// The sink, or the way to it, is at fault. Returns `true` where this is news worth an alarm.
     mutating func failed(
         _ reason: String, retryAfter: Duration?, epoch sendEpoch: UInt64, opens: Bool = false,
@@ -77,7 +90,10 @@ package struct Breaker: Hashable, Sendable {
     ) -> Bool {
         let asked = retryAfter.map { now.advanced(by: min(max($0, .zero), settings.retryAfterCap)) }
         if sendEpoch < epoch, !opens {
-            if let asked { retryAt = max(retryAt ?? asked, asked) }
+            if let asked {
+                retryAt = max(retryAt ?? asked, asked)
+                isAsked = true
+            }
             return false
         }
         epoch += 1
@@ -87,6 +103,7 @@ package struct Breaker: Hashable, Sendable {
         let ceiling = max(min(doubled, settings.backOffCap).nanoseconds, 1)
         let jittered = now.advanced(by: .nanoseconds(Int64.random(in: 0..<ceiling, using: &rng)))
         retryAt = max(jittered, asked ?? jittered)
+        isAsked = asked != nil
         if opens || state == .halfOpen || failures >= settings.failuresToOpen { state = .open }
         // One reading alone that is refused opens the breaker for a moment; that is not yet worth an alarm.
         guard state == .open, failures > 1, !isAlarmed else { return false }

@@ -89,6 +89,8 @@ package struct UploadMachine: Sendable {
             gates[log, default: UploadGate()].isPaused = isPaused
         case .allow(let log, let chunks):
             gates[log, default: UploadGate()].allowance = chunks.map { $0 - jobs.count { $0.log == log } }
+        case .reachedByPeer:
+            breaker.hearten(now: now)
         case .tick:
             break
         }

@@ -76,6 +76,8 @@ package enum UploadEvent: Sendable {
     case sendAbandoned(SendID)
     /// The caller is done with a log that was finished: its counts move to the totals.
     case forgotten(LogID)
+    /// A peer has just brought readings to this sink.
+    case reachedByPeer
     /// The time of the newest ``UploadDirective/wake(at:)`` has come. Harmless at any other time.
     case tick
 }

@@ -2,11 +2,13 @@ import Model
 
 extension GatewayConfiguration {
     /// Reads the configuration at `path`, at most 4 MiB. Paths in it are relative to its folder. Finds every fault in one run.
-    package static func load(path: String, files: FileCheck = .fault) -> Result<
-        GatewayConfiguration, ConfigurationFaults
-    > {
+    ///
+    /// - Parameter inspect: Is asked about the certificates where missing files are faults.
+    package static func load(
+        path: String, files: FileCheck = .fault, inspect: @escaping CertificateInspection = { _ in [] }
+    ) -> Result<GatewayConfiguration, ConfigurationFaults> {
         switch Paths.read(path, limit: Bounds.fileBytes) {
-        case .success(let text): return load(bytes: text, path: path, files: files)
+        case .success(let text): return load(bytes: text, path: path, files: files, inspect: inspect)
         case .failure(let error):
             return .failure(
                 ConfigurationFaults(path: path, faults: [Fault(line: 1, column: 1, message: error.message)]))
@@ -22,7 +24,8 @@ extension GatewayConfiguration {
 
     /// Reads a configuration's text, whatever bytes it holds, as if it lay at `path`.
     package static func load(
-        bytes: [UInt8], path: String, files: FileCheck = .fault
+        bytes: [UInt8], path: String, files: FileCheck = .fault,
+        inspect: @escaping CertificateInspection = { _ in [] }
     ) -> Result<GatewayConfiguration, ConfigurationFaults> {
         guard bytes.count <= Bounds.fileBytes else {
             let fault = Fault(
@@ -30,7 +33,7 @@ extension GatewayConfiguration {
             return .failure(ConfigurationFaults(path: path, faults: [fault]))
         }
         let text = SyntaxRepair.parse(bytes)
-        let findings = Findings(files: files, repairedLines: text.lines, faults: text.faults)
+        let findings = Findings(files: files, inspect: inspect, repairedLines: text.lines, faults: text.faults)
         var configuration: GatewayConfiguration?
         if let root = text.root {
             configuration = RootReader(findings: findings, folder: Paths.folder(of: path), isWhole: text.isWhole).read(

@@ -15,7 +15,7 @@ struct Covey: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, DevicesCommand.self, PeersCommand.self,
             UploadsCommand.self, QueryCommand.self, LatestCommand.self, TailCommand.self, KeyCommand.self,
-            LeaveCommand.self, ForgetCommand.self, VersionCommand.self,
+            JoinCommand.self, LeaveCommand.self, ForgetCommand.self, VersionCommand.self,
         ])
 }
 

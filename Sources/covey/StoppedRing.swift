@@ -155,5 +155,6 @@ private struct WatchedDisk: Disk {
 
     func write(_ bytes: [UInt8], at position: Int) throws(DiskError) { try disk.write(bytes, at: position) }
 
+    func dropCache() { disk.dropCache() }
     func sync() throws(DiskError) { try disk.sync() }
 }

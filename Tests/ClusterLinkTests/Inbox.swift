@@ -102,13 +102,14 @@ final class RunningLink: Sendable {
 
     init(
         _ number: UInt64, keys: KeyRing = Known.ring, host: String = "127.0.0.1", port: Int? = nil,
-        inbox: Inbox = Inbox()
+        inbox: Inbox = Inbox(), certificates: CertificateFiles? = nil
     ) async throws {
         let port = try port ?? MosquittoBroker.freePort()
         guard let address = PeerAddress.reachable(host: host, port: port) else { throw Late(description: host) }
         (self.port, self.address, self.inbox) = (port, address, inbox)
-        let settings = ClusterLink.Settings(
+        var settings = ClusterLink.Settings(
             host: host, port: port, address: address, node: NodeID(high: 7, low: number), start: StartID(number))
+        settings.certificates = certificates
         let link = try ClusterLink(settings, keys: keys, receiver: inbox.receiver)
         self.link = link
         let (readiness, ready) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingOldest(2))

@@ -16,7 +16,7 @@ struct StrangerTests {
         return try NIOSSLContext(configuration: configuration)
     }
 
-    private func insider() throws -> NIOSSLContext { try PeerCertificates(Known.ring).client }
+    private func insider() throws -> NIOSSLContext { try PeerCertificates(Known.ring).client(0).context }
 
     /// That the link still works after what it met.
     private func expectService(of link: RunningLink) async throws {

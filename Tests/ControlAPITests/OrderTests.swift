@@ -8,6 +8,11 @@ import Testing
         ("POST /v1/forget?node=shed%20b", 200, #"{"did":"forget("shed b")"}"#),
         ("POST /v1/forget?node=alive", 409, #"{"error":"it is alive"}"#),
         ("POST /v1/forget", 400, ""), ("POST /v1/forget?node=", 400, ""), ("POST /v1/leave?node=a", 400, ""),
+        ("POST /v1/key/rotate", 200, #"{"did":"rotateKey(without: [])"}"#),
+        ("POST /v1/key/rotate?without=a&without=b", 200, #"{"did":"rotateKey(without: ["a", "b"])"}"#),
+        ("POST /v1/key/rotate?without=", 400, ""), ("POST /v1/key/abort", 200, #"{"did":"abortKey"}"#),
+        ("POST /v1/join?address=10.0.0.2:8472", 200, #"{"did":"join(["10.0.0.2:8472"])"}"#),
+        ("POST /v1/join", 400, ""), ("GET /v1/join?address=a:1", 405, ""),
         ("GET /v1/leave", 405, #"{"error":"GET is not for this; POST is"}"#), ("GET /v1/forget?node=a", 405, ""),
         ("POST /v1/peers", 405, #"{"error":"POST is not for this; GET is"}"#), ("DELETE /v1/leave", 405, ""),
     ])
@@ -22,7 +27,7 @@ import Testing
             }
             #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
             #expect(answer.hasSuffix(body), "\(answer)")
-            let isOrder = request.contains("leave") || request.contains("forget")
+            let isOrder = ["leave", "forget", "join", "key"].contains { request.contains($0) }
             if status == 405 { #expect(answer.contains("allow: \(isOrder ? "POST" : "GET, HEAD")\r\n")) }
         }
     }

@@ -24,6 +24,8 @@ final class CoveyBench {
         var life = 0
         var wake = 0
         var settled: [Ticket] = []
+        var keys: KeyState?
+        var fluent: [PeerAddress] = []
         var address: PeerAddress
 
         init(disk: SimulatedDisk, address: PeerAddress) {
@@ -44,6 +46,8 @@ final class CoveyBench {
     /// What the sink was sent, doubles included.
     var sent: [LogID: [UInt64]] = [:]
     var reports: [String] = []
+    /// Whose receipts are wrong: its memory turns bits over between the disk and the digest.
+    var wrongReceipts: Set<Int> = []
     var acks = 1
     /// Whether the sink must have a reading before it may go.
     var requiresSink = true
@@ -52,14 +56,18 @@ final class CoveyBench {
     var unheard: [Int: Int] = [:]
     /// See ``RingOptions/copiesShare``.
     private let copiesShare: Double
+    /// Whether each is told the first one's address when it starts.
+    private let isSeeded: Bool
     private var nextTicket: UInt64 = 0
 
     init(
-        gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24, copiesShare: Double = 0.5
+        gateways: Int, acks: Int = 1, requiresSink: Bool = true, segments: Int = 24, copiesShare: Double = 0.5,
+        isSeeded: Bool = true
     ) throws {
         self.acks = acks
         self.requiresSink = requiresSink
         self.copiesShare = copiesShare
+        self.isSeeded = isSeeded
         for index in 0..<gateways {
             boxes.append(Box(disk: SimulatedDisk(size: segments * 64 << 10), address: Self.address(index)))
             reachesSink.insert(index)
@@ -85,7 +93,7 @@ final class CoveyBench {
         upload.backOffCap = .seconds(4)
         var setup = ClusterSetup(
             node: node ?? Self.node(index), name: "gateway \(index)", address: box.address,
-            seeds: [Self.address(0)],
+            seeds: isSeeded ? [Self.address(0)] : [],
             sinks: [SinkID(99)])
         setup.acks = acks
         setup.duty.chunkReadings = 32
@@ -95,6 +103,11 @@ final class CoveyBench {
             settings: GatewayCore.Settings(), random: SeededRandom(seed: random.next()), cluster: setup, now: now)
         box.core = core
         act(directives, index)
+    }
+
+    /// It hears of an address to try.
+    func tell(_ index: Int, seed: Int) {
+        step(.seeds([boxes[seed].address]), index)
     }
 
     /// Its machine has got another address: nobody is at the old one.
@@ -161,8 +174,15 @@ final class CoveyBench {
         guard reachesSink.contains(index) else {
             return step(.sent(sink: 0, request.id, .unavailable(reason: "cut off", retryAfter: nil)), index)
         }
-        let readings = source.perform(on: boxes[index].disk).readings
+        var readings = source.perform(on: boxes[index].disk).readings
         sent[request.log, default: []] += readings.map(\.offset.rawValue)
+        if wrongReceipts.contains(index) {
+            readings = readings.map {
+                let (series, stamp) = ($0.reading.series, $0.reading.stamp)
+                let reading = Reading(series: series, stamp: stamp, value: .number(-1))
+                return StoredReading(log: $0.log, offset: $0.offset, reading: reading)
+            }
+        }
         step(.sent(sink: 0, request.id, .accepted, SendDevices(readings)), index)
     }
 
@@ -186,6 +206,10 @@ final class CoveyBench {
             case .settle(let tickets): box.settled += tickets
             case .stored: break
             case .left: kill(index)
+            case .keepKeys(let keys, let version):
+                later(5, .event(index, life: box.life, .keysKept(version: version, failure: nil)))
+                box.keys = keys
+            case .fluent(let peers): box.fluent = peers
             case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
             case .wake(let moment):
                 box.wake += 1

@@ -188,6 +188,45 @@ extension CoveyTests {
         #expect(claimed == [], "nobody has what left memory")
     }
 
+    @Test("The journal tells once of each change of a member's state, with its name and address")
+    func journal() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.run(seconds: 15)
+        covey.kill(2)
+        covey.run(seconds: 40)
+        try covey.start(2)
+        covey.run(seconds: 40)
+        let told = covey.reports.filter { $0.contains(", gateway 0: gateway gateway 2 at g2") }
+            .compactMap { $0.split(separator: " at g2 ").last.map(String.init) }
+        #expect(
+            told == [
+                "is alive", "does not answer", "is dead: others do its work until it comes back", "is alive",
+            ])
+    }
+
+    @Test("A gateway whose disk refuses its first syncs claims nothing of what it found, until a commit goes well")
+    func refusedStart() throws {
+        let covey = try CoveyBench(gateways: 2)
+        covey.reachesSink = []
+        covey.run(seconds: 12)
+        covey.feed(0, 20)
+        covey.run(seconds: 5)
+        let log = try #require(covey.log(0))
+        let name = LogName(node: CoveyBench.node(0), log: log)
+        for index in 0..<2 { covey.kill(index) }
+        covey.boxes[1].disk.refuse(.failed)
+        for index in 0..<2 { try covey.start(index) }
+        covey.run(seconds: 30)
+        func holders() -> [NodeID]? { covey.core(0).cluster?.replicator.holders(of: name, at: Offset(19)) }
+        #expect(covey.held(log, by: 1) == 20)
+        #expect(covey.core(0).cluster?.alive == [CoveyBench.node(1)])
+        #expect(holders() == [CoveyBench.node(0)])
+        covey.boxes[1].disk.refuse(nil)
+        covey.feed(1, 1)
+        covey.run(seconds: 60)
+        #expect(holders() == [CoveyBench.node(0), CoveyBench.node(1)])
+    }
+
     @Test("Copies that no sink must have make room for newer ones")
     func nothingRequired() throws {
         let covey = try CoveyBench(gateways: 2, acks: 2, requiresSink: false, segments: 12)
@@ -240,5 +279,17 @@ extension CoveyTests {
         #expect(covey.log(0) == log)
         for index in 0..<3 { #expect(covey.held(log, by: index) == 40) }
         #expect(covey.sent[log]?.sorted() == Array(0..<40))
+    }
+
+    @Test("A gateway that hears of a seed and gets another address at once still goes to that seed")
+    func movesToASeed() throws {
+        let covey = try CoveyBench(gateways: 2, isSeeded: false)
+        covey.run(seconds: 5)
+        #expect(covey.core(0).cluster?.membership.members.isEmpty == true)
+        covey.tell(0, seed: 1)
+        covey.move(0, to: try #require(PeerAddress("elsewhere")))
+        covey.run(seconds: 20)
+        #expect(covey.core(1).cluster?.membership.member(CoveyBench.node(0))?.state == .alive)
+        #expect(covey.core(0).cluster?.membership.member(CoveyBench.node(1))?.state == .alive)
     }
 }

@@ -38,6 +38,32 @@ import Testing
         for index in 1..<3 { #expect(duties(covey, index).relayed.isEmpty) }
     }
 
+    @Test("Receipts with digests that do not match are told, and nothing is let go for them: all is uploaded again")
+    func wrongReceipts() throws {
+        let covey = try CoveyBench(gateways: 3)
+        covey.reachesSink = []
+        covey.wrongReceipts = [1]
+        covey.run(seconds: 10)
+        for _ in 0..<10 {
+            covey.feed(0, 50)
+            covey.run(seconds: 1)
+        }
+        covey.run(seconds: 5)
+        let log = try #require(covey.log(0))
+        covey.kill(0)
+        covey.reachesSink = [1]
+        covey.run(seconds: 60)
+        #expect(Set(covey.sent[log] ?? []) == Set(0..<500), "the one with the broken memory sends it")
+        let alarms = covey.reports.filter { $0.contains("gateway 2") && $0.contains("\(CoveyBench.node(1))") }
+        #expect(!alarms.isEmpty && alarms.count <= 16, "\(covey.reports)")
+        #expect(covey.held(log, by: 2) == 500)
+        covey.kill(1)
+        covey.sent = [:]
+        covey.reachesSink = [2]
+        covey.run(seconds: 60)
+        #expect(Set(covey.sent[log] ?? []) == Set(0..<500), "what nobody proved is sent by who has it")
+    }
+
     @Test("A gateway that returns says who uploads its log, or that it waits for its turn, until it takes it back")
     func relayedBy() throws {
         let covey = try CoveyBench(gateways: 3)

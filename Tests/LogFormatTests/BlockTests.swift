@@ -24,6 +24,25 @@ struct BlockTests {
     }
 
     @Test
+    func `readings get no names at all from definitions that are not their writer's`() throws {
+        let readings = mixedReadings(seed: 3, count: 40)
+        let sample = Sample(readings)
+        let names = sample.dictionary.table.definitions
+        // A stale block has defined one of them otherwise.
+        for place in names.indices {
+            var table = SeriesTable()
+            for (index, definition) in names.enumerated() {
+                let wrong = SeriesDefinition(series: series("stale"), scale: definition?.scale ?? 0)
+                if let right = definition { table.define(index, index == place ? wrong : right) }
+            }
+            #expect(try sample.frame().readings(table).allSatisfy { $0 == nil }, "\(place)")
+        }
+        var more = sample.dictionary.table
+        more.define(names.count, SeriesDefinition(series: series("later"), scale: 0))
+        #expect(try sample.frame().readings(more).allSatisfy { $0 != nil })
+    }
+
+    @Test
     func `records and marks come back in order`() throws {
         let records: [Record] = [
             .state(StateKey(1, "uploaded/cloud"), [1, 2, 3]), .state(StateKey(255, ""), []),

@@ -34,9 +34,9 @@ struct GoldenTests {
         #expect(Golden.hexadecimal(Array(sample.block.bytes.prefix(sample.block.used))) == Golden.block)
     }
 
-    @Test
-    func `a block written by the first version is read as ever`() throws {
-        let used = Golden.bytes(of: Golden.block)
+    @Test(arguments: [Golden.firstBlock, Golden.block])
+    func `a block written by any version is read as ever`(golden: String) throws {
+        let used = Golden.bytes(of: golden)
         let found = try frame(used + [UInt8](repeating: 0, count: Geometry.unit - used.count))
         #expect(try found.readings(sample.dictionary.table) == readings)
         #expect(found.records.count == 6)

@@ -173,6 +173,7 @@ struct DutyWorld {
             put(index, .uploads(key), claim.encode())
             step(index, .published(key, version: nodes[index].version))
         case .withdraw(let key): fail("\(key) withdrawn")
+        case .reached(let sink): upload(index, place(sink), .reachedByPeer)
         case .wake(let at): nodes[index].wake = at
         case .alarm(let text): fail(text)
         }

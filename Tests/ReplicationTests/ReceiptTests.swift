@@ -28,6 +28,16 @@ import Testing
         #expect(!driver.roster.settledEverywhere(cast.log))
     }
 
+    @Test func aPeerThatBringsMoreToTheSinkIsHeardToReachIt() {
+        var driver = holder(holding(0, 2000))
+        driver.step(.uploads(of: cast.origin, cast.key, claim(512, turn: 1, [receipt(0, 512)])))
+        #expect(driver.reached == 1)
+        driver.step(.uploads(of: cast.origin, cast.key, claim(512, turn: 2, [receipt(0, 512)])))
+        #expect(driver.reached == 1, "it works, and gets nowhere")
+        driver.step(.uploads(of: cast.origin, cast.key, claim(700, turn: 3, [receipt(512, 700)])))
+        #expect(driver.reached == 2)
+    }
+
     @Test func aReceiptThatDoesNotMatchAlarmsOnceAndSettlesNothing() {
         var driver = holder(holding(0, 512))
         for turn in 1...3 as ClosedRange<UInt64> {

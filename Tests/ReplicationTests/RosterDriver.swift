@@ -43,6 +43,8 @@ struct RosterDriver {
     /// Digests asked for and not answered.
     var asked: [(log: LogName, range: Range<Offset>)] = []
     var allowance: Int?
+    /// How often a peer was heard to have reached a sink.
+    var reached = 0
 
     init(_ node: NodeID, isClustered: Bool = true) {
         var settings = DutySettings()
@@ -60,6 +62,7 @@ struct RosterDriver {
                 claims.append((now, key, claim))
                 version += 1
                 step(.published(key, version: version))
+            case .reached: reached += 1
             case .start, .stop, .settle, .withdraw, .alarm: said.append(directive)
             }
         }

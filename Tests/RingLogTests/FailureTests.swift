@@ -39,6 +39,43 @@ struct FailureTests {
     }
 
     @Test
+    func `a start believes the medium, not what a failed sync left in the cache`() throws {
+        let (rig, log) = try rig()
+        try rig.append([reading("a", .text(String(repeating: "x", count: 2000)), at: 9_000_000)])
+        rig.disk.failSync(number: rig.disk.counts.syncs)
+        let plan = try #require(rig.cut())
+        rig.finish(plan, plan.perform(on: rig.disk))
+        // Killed before it could write that elsewhere.
+        rig.disk.reopen()
+        rig.settleMarks()
+        try rig.restart(on: rig.disk)
+        let believed = rig.ring.ranges(of: log)
+        #expect(believed == [Offset(0)..<Offset(5)])
+        try rig.cutPower { _ in false }
+        #expect(rig.ring.ranges(of: log) == believed)
+    }
+
+    @Test
+    func `where a start's syncs are refused, what it found is settled by the first commit that goes well`() throws {
+        let (rig, log) = try rig()
+        rig.disk.refuse(.failed)
+        rig.settleMarks()
+        try rig.restart(on: rig.disk)
+        #expect(rig.report.findings.contains { if case .syncFailed = $0 { true } else { false } })
+        #expect(rig.ring.ranges(of: log) == [Offset(0)..<Offset(5)])
+        #expect(!rig.ring.isSettled)
+        try rig.append([reading("a", .number(9), at: 9_000_000)])
+        let plan = try #require(rig.cut())
+        rig.finish(plan, plan.perform(on: rig.disk))
+        #expect(!rig.ring.isSettled)
+        rig.disk.refuse(nil)
+        rig.now = rig.ring.retryAt ?? rig.now
+        rig.commitAll()
+        #expect(rig.ring.isSettled)
+        rig.check()
+    }
+
+    @Test
     func `repeated failures end in memory-only, with pauses that grow, and a commit that succeeds ends it`() throws {
         let (rig, log) = try rig()
         try rig.append([reading("a", .number(9), at: 9_000_000)])

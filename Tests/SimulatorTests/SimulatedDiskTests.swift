@@ -59,6 +59,19 @@ struct SimulatedDiskTests {
         #expect(try disk.afterPowerCut { _ in false }.read(at: 0, count: 1024) == bytes(3, 1024))
     }
 
+    @Test("What a failed sync gave up is seen until the cache is dropped; what is pending stays")
+    func dropCache() throws {
+        let disk = SimulatedDisk(size: size)
+        disk.failSync(number: 0)
+        try disk.write(bytes(1, 1024), at: 0)
+        #expect(throws: DiskError.self) { try disk.sync() }
+        try disk.write(bytes(2, 512), at: 4096 * 3)
+        #expect(try disk.read(at: 0, count: 1024) == bytes(1, 1024))
+        disk.dropCache()
+        #expect(try disk.read(at: 0, count: 1024) == bytes(1, 512) + bytes(0, 512))
+        #expect(try disk.read(at: 4096 * 3, count: 512) == bytes(2, 512))
+    }
+
     @Test("A kill keeps what is pending as it is: a power cut may yet take it")
     func kill() throws {
         let disk = SimulatedDisk(size: size)

@@ -78,6 +78,36 @@ import Testing
         #expect(driver.alarms.count == 1 && driver.recoveries.count == 1)
     }
 
+    @Test func aPeerThatReachesTheSinkEndsThePauseOnceInTheLongestPause() {
+        var driver = MachineDriver()
+        driver.openOld(logA, 800)
+        for _ in 0..<12 {
+            while !driver.open.isEmpty { driver.answer(down) }
+            driver.advanceToWake()
+        }
+        while !driver.open.isEmpty { driver.answer(down) }
+        driver.step(.reachedByPeer)
+        #expect(driver.open.count == 1, "one probe, at once")
+        driver.answer(down)
+        driver.step(.reachedByPeer)
+        #expect(driver.open.isEmpty)
+        driver.advanceToWake()
+        driver.answer(.accepted)
+        #expect(driver.open.count == 4)
+    }
+
+    @Test func aPauseThatTheSinkAskedForOutlastsAPeersSuccess() {
+        var driver = MachineDriver()
+        driver.openOld(logA, 8)
+        for _ in 0..<12 {
+            driver.answer(.unavailable(reason: "429", retryAfter: .seconds(90)))
+            driver.advanceToWake()
+        }
+        driver.answer(.unavailable(reason: "429", retryAfter: .seconds(90)))
+        driver.step(.reachedByPeer)
+        #expect(driver.open.isEmpty)
+    }
+
     @Test func aFailedChunkDoesNotGrowIntoOneThatIsUnderWay() {
         var driver = MachineDriver()
         driver.openCurrent(logA, 3)

@@ -69,6 +69,17 @@ private let contract = """
         #expect(try loaded(contract).notes.map(\.message) == [])
     }
 
+    @Test func gatewaysAreLookedForByMDNSOnlyWhereThatIsAskedFor() throws {
+        #expect(try loaded("[cluster]\nkey_file = \"/k\"").cluster?.mdns == false)
+        let asked = try loaded("[cluster]\nkey_file = \"/k\"\nmdns = true")
+        #expect(asked.cluster?.mdns == true)
+        let note = "`mdns` has no use where only this machine is listened to"
+        #expect(!asked.notes.contains { $0.message.contains(note) })
+        let alone = try loaded("[cluster]\nlisten = \"127.0.0.1:8472\"\nmdns = true")
+        #expect(alone.notes.contains { $0.message.contains(note) })
+        #expect(faults("[cluster]\nkey_file = \"/k\"\nmdns = \"yes\"").count == 1)
+    }
+
     @Test func aClusterNeedsAKeyButOnTheLoop() throws {
         #expect(
             faults("[cluster]\nlisten = \"0.0.0.0:8472\"") == [

@@ -129,6 +129,7 @@ let everything = #"""
     [cluster]
     listen = "10.0.0.1:1"
     advertise = "192.0.2.1:8472"
+    mdns = true
     seeds = ["[fe80::1]:2", "h:3"]
     key_file = "/k"
     replicas = 2

@@ -44,6 +44,32 @@ import Testing
         #expect(try GatewayConfiguration.load(path: path, files: .none).get().notes.count == 1)
     }
 
+    @Test func certificatesOfACoveyGoTogetherAndAreLookedInto() throws {
+        let folder = try Folder()
+        for name in ["ca.pem", "own.pem", "own.key"] { try folder.write(name, []) }
+        let path = folder.path + "/covey.toml"
+        let head = "[cluster]\nlisten = \"127.0.0.1:1\"\nca_file = \"ca.pem\"\n"
+        try folder.write("covey.toml", Array((head + "cert_file = \"own.pem\"\n").utf8))
+        guard case .failure(let faults) = GatewayConfiguration.load(path: path) else { throw Unexpected() }
+        #expect(faults.faults.map(\.message) == ["`ca_file` needs `cert_key_file` beside it"])
+        #expect(faults.faults.map(\.line) == [3])
+
+        let whole = head + "cert_file = \"own.pem\"\ncert_key_file = \"own.key\"\n"
+        try folder.write("covey.toml", Array(whole.utf8))
+        let loaded = try GatewayConfiguration.load(path: path).get()
+        let files = try #require(loaded.cluster?.certificates)
+        #expect(files.keyFile == folder.path + "/own.key")
+        let again = try GatewayConfiguration.load(text: loaded.describe(), path: path).get()
+        #expect(again.cluster == loaded.cluster)
+        // What others find in them has the place of its key; at the start of the daemon nobody is asked.
+        let inspect: CertificateInspection = { [("cert_file", "it is over", $0 == files), ("ca_file", "soon", false)] }
+        guard case .failure(let found) = GatewayConfiguration.load(path: path, inspect: inspect) else {
+            throw Unexpected()
+        }
+        #expect(found.lines == ["\(path):4:1: `cert_file`: it is over"])
+        #expect((try? GatewayConfiguration.load(path: path, files: .note, inspect: inspect).get()) != nil)
+    }
+
     @Test func aFolderInPlaceOfAFileIsAFault() throws {
         let folder = try Folder()
         try folder.write(

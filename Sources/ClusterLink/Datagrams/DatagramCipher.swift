@@ -53,7 +53,8 @@ package final class DatagramCipher: Sendable {
 
     private struct State {
         var ring: KeyRing
-        var key: SymmetricKey
+        /// To seal with, by the id of the group key.
+        var keys: [UInt32: SymmetricKey]
         var number: UInt64 = 0
         var heard: UInt64 = 0
         var known: [UInt32: [Sender: Known]] = [:]
@@ -64,14 +65,14 @@ package final class DatagramCipher: Sendable {
 
     package init(_ ring: KeyRing, node: NodeID, start: StartID) {
         own = Sender(node: node, start: start)
-        state = Mutex(State(ring: ring, key: Self.key(ring.primary, own)))
+        state = Mutex(State(ring: ring, keys: Self.keys(ring, own)))
     }
 
     /// Other keys from now on. Numbers go on, and what is known of senders under keys that stay.
     package func install(_ ring: KeyRing) {
         state.withLock { state in
             state.ring = ring
-            state.key = Self.key(ring.primary, own)
+            state.keys = Self.keys(ring, own)
             state.known = state.known.filter { ring.key($0.key) != nil }
         }
     }
@@ -82,10 +83,17 @@ package final class DatagramCipher: Sendable {
         group.derived(for: "covey datagram 1", context: sender.context)
     }
 
-    package func seal(_ payload: [UInt8]) -> [UInt8] {
+    private static func keys(_ ring: KeyRing, _ sender: Sender) -> [UInt32: SymmetricKey] {
+        Dictionary(ring.keys.map { ($0.id, key($0, sender)) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// - Parameter wanted: The id of the key to seal with; where it is none of those that are known, and by default, the first is taken.
+    package func seal(_ payload: [UInt8], with wanted: UInt32? = nil) -> [UInt8] {
         let (key, keyID, number) = state.withLock { state in
             defer { state.number += 1 }
-            return (state.key, state.ring.primary.id, state.number)
+            if let wanted, let key = state.keys[wanted] { return (key, wanted, state.number) }
+            let first = state.ring.primary
+            return (state.keys[first.id] ?? Self.key(first, own), first.id, state.number)
         }
         var bytes: [UInt8] = [Self.version]
         bytes.reserveCapacity(payload.count + Self.overhead)
@@ -107,7 +115,9 @@ package final class DatagramCipher: Sendable {
     }
 
     /// What a peer sealed. Total: arbitrary bytes give a fault.
-    package func open(_ bytes: [UInt8]) throws(Fault) -> [UInt8] {
+    ///
+    /// - Parameter sealedWith: Is told the id of the key, of what is genuine.
+    package func open(_ bytes: [UInt8], sealedWith: (UInt32) -> Void = { _ in }) throws(Fault) -> [UInt8] {
         guard bytes.count >= Self.overhead, bytes[0] == Self.version else { throw .notOurs }
         var reader = ByteReader(bytes, 1..<Self.headerBytes)
         guard let keyID = try? reader.fixed(UInt32.self), let high = try? reader.fixed(UInt64.self),
@@ -128,6 +138,7 @@ package final class DatagramCipher: Sendable {
             let payload = try? ChaChaPoly.open(box, using: key, authenticating: bytes[..<Self.headerBytes])
         else { throw .forged }
         guard note(number, of: sender, keyID, key) else { throw .replayed }
+        sealedWith(keyID)
         return Array(payload)
     }
 

@@ -9,6 +9,12 @@ package struct GroupKey: Hashable, Sendable {
     /// Names the key in the open, so that a receiver knows which of its keys to try: a hash, which tells nothing of it.
     package let id: UInt32
 
+    /// ``id`` in 8 hexadecimal digits.
+    package var name: String {
+        let digits = String(id, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
     /// `nil` for anything but 64 hexadecimal digits.
     package init?(hex: some StringProtocol) {
         var bytes: [UInt8] = []
@@ -23,11 +29,20 @@ package struct GroupKey: Hashable, Sendable {
                 high = digit
             }
         }
-        guard high == nil, bytes.count == Self.byteCount else { return nil }
+        guard high == nil else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// `nil` for anything but ``byteCount`` bytes.
+    package init?(bytes: [UInt8]) {
+        guard bytes.count == Self.byteCount else { return nil }
         secret = bytes
         let digest = SHA256.hash(data: Array("covey key id 1".utf8) + bytes)
         id = digest.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
     }
+
+    /// The secret itself, to be kept, or to be sent where only members read.
+    package var bytes: [UInt8] { secret }
 
     /// 32 bytes that only holders of the key can know, another for each purpose and context.
     func derived(for purpose: String, context: [UInt8] = []) -> SymmetricKey {

@@ -4,8 +4,13 @@ import Glibc
 package struct KeyFileError: Error, Hashable, CustomStringConvertible {
     package let description: String
 
-    init(_ description: String) {
+    package init(_ description: String) {
         self.description = description
+    }
+
+    /// - Parameter number: The system's.
+    package init(_ path: String, _ number: Int32) {
+        self.init("\(path): \(String(cString: strerror(number)))")
     }
 }
 
@@ -16,6 +21,11 @@ package enum KeyFile {
 
     /// Reads the keys. Throws where others than its owner may read or write the file: a key that others know protects nothing.
     package static func load(_ path: String) throws(KeyFileError) -> KeyRing {
+        try parse(try text(path, limit: mostBytes), path)
+    }
+
+    /// Throws as ``load(_:)`` does where others than its owner may read or write it.
+    package static func text(_ path: String, limit: Int) throws(KeyFileError) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let hint = errno == ENOENT ? "; make it with: covey key generate \(path)" : ""
@@ -24,23 +34,23 @@ package enum KeyFile {
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else {
-            throw KeyFileError("\(path): \(String(cString: strerror(errno)))")
+            throw KeyFileError(path, errno)
         }
         guard status.st_mode & S_IFMT == S_IFREG else { throw KeyFileError("\(path) is not a file") }
         guard status.st_mode & 0o077 == 0 else {
             throw KeyFileError(
                 "\(path) may be read or written by others than its owner; make it private: chmod 600 \(path)")
         }
-        var bytes = [UInt8](repeating: 0, count: mostBytes + 1)
+        var bytes = [UInt8](repeating: 0, count: limit + 1)
         let count = read(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { throw KeyFileError("\(path): \(String(cString: strerror(errno)))") }
-        guard count <= mostBytes, let text = String(validating: bytes[..<count], as: UTF8.self) else {
+        guard count >= 0 else { throw KeyFileError(path, errno) }
+        guard count <= limit, let text = String(validating: bytes[..<count], as: UTF8.self) else {
             throw KeyFileError("\(path) is not a key file: it is too long, or no text")
         }
-        return try parse(text, path)
+        return text
     }
 
-    static func parse(_ text: String, _ path: String) throws(KeyFileError) -> KeyRing {
+    package static func parse(_ text: String, _ path: String) throws(KeyFileError) -> KeyRing {
         var keys: [GroupKey] = []
         for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let line = line.filter { !$0.isWhitespace }

@@ -13,8 +13,9 @@ final class InboundStream: ChannelInboundHandler {
     static let mostIdle = TimeAmount.seconds(300)
 
     private let own: (node: NodeID, start: StartID)
+    private let isMinted: Bool
     private let counters: LinkCounters
-    private let isGreeted: @Sendable () -> Void
+    private let isGreeted: @Sendable (PeerAddress, any Channel) -> Void
     private let deliver: @Sendable ([UInt8], PeerAddress) async -> Void
     private var peer: PeerAddress?
     private var waiting: [[UInt8]] = []
@@ -23,10 +24,12 @@ final class InboundStream: ChannelInboundHandler {
     private var wasHeard = false
 
     init(
-        own: (node: NodeID, start: StartID), counters: LinkCounters, isGreeted: @escaping @Sendable () -> Void,
+        own: (node: NodeID, start: StartID), isMinted: Bool, counters: LinkCounters,
+        isGreeted: @escaping @Sendable (PeerAddress, any Channel) -> Void,
         deliver: @escaping @Sendable ([UInt8], PeerAddress) async -> Void
     ) {
         self.own = own
+        self.isMinted = isMinted
         self.counters = counters
         self.isGreeted = isGreeted
         self.deliver = deliver
@@ -80,7 +83,7 @@ final class InboundStream: ChannelInboundHandler {
             return context.close(promise: nil)
         }
         peer = hello.address
-        isGreeted()
+        isGreeted(hello.address, context.channel)
         timeout?.cancel()
         watch(context, Self.mostIdle)
     }
@@ -107,12 +110,14 @@ final class InboundStream: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // So do connections of peers end that are killed: that is no fault of theirs.
         let isFarewell = peer != nil && (error as? NIOSSLError) == .uncleanShutdown
-        if !isFarewell { counters.refuse(Self.name(error)) }
+        if !isFarewell { counters.refuse(name(error)) }
         context.close(promise: nil)
     }
 
-    private static func name(_ error: any Error) -> String {
+    private func name(_ error: any Error) -> String {
         switch error {
+        case is NIOSSLError where !isMinted, is BoringSSLError where !isMinted:
+            "streams whose caller shows no certificate that counts, or speaks no TLS 1.3"
         case is NIOSSLError, is BoringSSLError: "streams whose caller has not the key, or speaks no TLS 1.3"
         case is FrameDecoder.TooLong: "streams with a message that is too long"
         default: "streams that broke"

@@ -40,6 +40,9 @@ package actor GatewayActor {
         var frame: @Sendable ([UInt8], PeerAddress) -> Bool = { _, _ in false }
         /// The covey knows that this gateway goes.
         var left: @Sendable () -> Void = {}
+        /// Puts keys on the disk and to use; says why that could not be done. Blocks.
+        var keepKeys: @Sendable (KeyState) -> String? = { _ in "there is no link" }
+        var fluent: @Sendable ([PeerAddress]) -> Void = { _ in }
     }
 
     package init(
@@ -153,6 +156,12 @@ package actor GatewayActor {
             // Later, as any network would say it.
             if !outlets.frame(bytes, peer) { Task { self.step(.unreachable(peer)) } }
         case .left: outlets.left()
+        case .keepKeys(let keys, let version):
+            Task(executorPreference: threads.reader) { [outlets] in
+                let failure = outlets.keepKeys(keys)
+                await self.step(.keysKept(version: version, failure: failure))
+            }
+        case .fluent(let peers): outlets.fluent(peers)
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)

@@ -2,6 +2,7 @@ import ClusterLink
 import ControlAPI
 import Environment
 import GatewayCore
+import MDNS
 import Membership
 import Model
 import Replication
@@ -15,6 +16,10 @@ struct CoveyDocument: Sendable {
     /// Why the link failed last; `nil` where it never did.
     let linkFailure: String?
     let departure: Departure.State
+    /// `nil` where no gateways are looked for by mDNS.
+    let neighbours: NeighbourWatch.State?
+    /// That this gateway's own certificate is over, or soon will be.
+    let certificateRemark: String?
 
     func write(to json: inout JSONWriter) {
         guard let cluster = core.cluster else { return json.null() }
@@ -26,6 +31,10 @@ struct CoveyDocument: Sendable {
             json.string(departure.rawValue)
             json.key("link_error")
             if link == nil, let linkFailure { json.string(linkFailure) } else { json.null() }
+            json.key("mdns")
+            if let neighbours { write(neighbours, to: &json) } else { json.null() }
+            json.key("key")
+            core.writeKey(to: &json)
             // The other gateways, by how this one sees them.
             json.key("members")
             json.object { json in
@@ -75,6 +84,9 @@ struct CoveyDocument: Sendable {
         if link == nil {
             reasons.append("the link to the covey is down" + (linkFailure.map { ": \($0)" } ?? ""))
         }
+        if let failure = neighbours?.failure { reasons.append("no gateways are found by mDNS: \(failure)") }
+        if let certificateRemark { reasons.append(certificateRemark) }
+        reasons += core.keyReasons
         let missing = cluster.membership.members.filter { $0.state == .suspect || $0.state == .dead }
         for member in missing.prefix(Self.reasonsForMembers) {
             let name = member.identity.name.isEmpty ? "\(member.node)" : member.identity.name
@@ -96,6 +108,19 @@ struct CoveyDocument: Sendable {
         return reasons
     }
 
+    private func write(_ neighbours: NeighbourWatch.State, to json: inout JSONWriter) {
+        json.object { json in
+            json.key("announced")
+            json.flag(neighbours.sighting.isAnnounced)
+            // Announcements of this covey, of others, and those for which there was no room.
+            json.member("found", neighbours.own)
+            json.member("foreign", neighbours.foreign)
+            json.member("passed_over", neighbours.sighting.passedOver)
+            json.key("error")
+            if let failure = neighbours.failure { json.string(failure) } else { json.null() }
+        }
+    }
+
     private func write(_ counts: LinkCounts, to json: inout JSONWriter) {
         json.object { json in
             json.member("datagrams_sent", counts.datagramsSent)
@@ -112,6 +137,8 @@ struct CoveyDocument: Sendable {
             json.object { json in
                 for (reason, count) in counts.refused.sorted(by: { $0.key < $1.key }) { json.member(reason, count) }
             }
+            // Whose certificates were refused last, and why.
+            json.list("refused_certificates", counts.certificates)
         }
     }
 }

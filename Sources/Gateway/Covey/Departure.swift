@@ -66,6 +66,7 @@ extension Gateway {
             // What was said last is on its way.
             try await clock.sleep(until: clock.now.advanced(by: .seconds(1)))
             for part in ["seeds", "link"] { await stop(part, under: ["covey"]) }
+            await parts.joined.clear(store: parts.store, log: parts.log)
             parts.departure.said()
             logger.notice("this gateway has left its covey and is idle: stop it, or restart it to join again")
         }

@@ -16,6 +16,9 @@ extension GatewaySurface {
         switch order {
         case .leave: return try await leave()
         case .forget(let node): return try await forget(node)
+        case .rotateKey(let without): return try await rotateKey(without: without)
+        case .abortKey: return try await abortKey()
+        case .join(let addresses): return try await join(addresses)
         }
     }
 
@@ -50,7 +53,15 @@ extension GatewaySurface {
     }
 
     private func forget(_ wanted: String) async throws -> [UInt8] {
-        let members = await parts.gateway.read { $0.cluster?.membership.members ?? [] }
+        let (members, awaited) = await parts.gateway.read { core in
+            (core.cluster?.membership.members ?? [], core.keyRotation?.state.rotation?.awaited ?? [])
+        }
+        let strangers = awaited.filter { node in !members.contains { $0.node == node } }
+        // A change of the key may wait for one whom nobody else remembers.
+        if let node = strangers.first(where: { $0.description == wanted.lowercased() }) {
+            await parts.gateway.handle(.keys(.drop(node)))
+            return Self.forgotten("", node)
+        }
         let member = try Self.member(wanted, among: members)
         guard !member.state.isPresent else {
             throw ControlError(
@@ -59,10 +70,14 @@ extension GatewaySurface {
         }
         await parts.gateway.handle(.forget(member.node))
         logger.notice("gateway \(Self.name(member)), node \(member.node), is forgotten, as was ordered")
+        return Self.forgotten(member.identity.name, member.node)
+    }
+
+    private static func forgotten(_ name: String, _ node: NodeID) -> [UInt8] {
         var json = JSONWriter()
         json.object { json in
-            json.member("forgotten", member.identity.name)
-            json.member("node", member.node.description)
+            json.member("forgotten", name)
+            json.member("node", node.description)
         }
         return json.bytes
     }
@@ -85,7 +100,7 @@ extension GatewaySurface {
         return member
     }
 
-    private static func name(_ member: Member) -> String {
+    static func name(_ member: Member) -> String {
         member.identity.name.isEmpty ? "\(member.node)" : member.identity.name
     }
 }

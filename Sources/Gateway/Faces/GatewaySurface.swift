@@ -133,7 +133,8 @@ struct GatewaySurface: ControlSurface {
             covey: parts.peerLink.map { link in
                 CoveyDocument(
                     core: core, address: link.address, link: link.counts,
-                    linkFailure: tree["covey"]?["link"]?.lastFailure, departure: parts.departure.state)
+                    linkFailure: tree["covey"]?["link"]?.lastFailure, departure: parts.departure.state,
+                    neighbours: link.watch?.state, certificateRemark: link.certificateRemark)
             },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
     }

@@ -1,5 +1,6 @@
 import Devices
 import Environment
+import GatewayCore
 import Logging
 import Model
 import Posix
@@ -22,7 +23,7 @@ extension Gateway {
             let change = ConfigurationChange(started: configuration, new: new)
             let known = Set(parts.live.current.notes.map(\.message))
             var report = await apply(change)
-            renewKeys(&report)
+            await renewKeys(&report)
             for note in new.notes where !known.contains(note.message) { logger.warning("\(note.message)") }
             tell(report.done) { logger.notice("reload: \($0)") }
             tell(report.failures) { logger.error("reload: \($0)") }
@@ -33,14 +34,20 @@ extension Gateway {
     }
 
     /// The key file may have other keys than at the start, which is how the key of a covey is changed without a gap.
-    private func renewKeys(_ report: inout ReloadReport) {
+    private func renewKeys(_ report: inout ReloadReport) async {
         guard let link = parts.peerLink else { return }
         do {
-            if let count = try link.renewKeys() {
-                report.done.append("the covey's keys are other ones, \(count) of them")
+            if let keys = try link.renewKeys() {
+                await parts.gateway.handle(.keysLoaded(keys))
+                report.done.append("the covey's keys are other ones, \(keys.keys.count) of them")
             }
         } catch {
             report.failures.append("\(error); the covey's keys stay as they were")
+        }
+        do {
+            if try link.renewCertificates() { report.done.append("the covey's certificates are other ones") }
+        } catch {
+            report.failures.append("\(error); the covey's certificates stay as they were")
         }
     }
 

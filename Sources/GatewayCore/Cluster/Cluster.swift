@@ -6,7 +6,7 @@ package import Replication
 
 /// A gateway's share in its covey: the machines that know, and what passes between them and the rest of the core.
 package struct Cluster: Sendable {
-    package let setup: ClusterSetup
+    package internal(set) var setup: ClusterSetup
     package let start: StartID
     package internal(set) var membership: Membership
     package internal(set) var gossip: GossipState
@@ -26,6 +26,8 @@ package struct Cluster: Sendable {
     var hasBegun = false
     /// When this gateway has heard of all sinks that any peer requires.
     var releasesAt: MonotonicInstant?
+    /// How each member was last told to be.
+    var toldStates: [NodeID: MemberState] = [:]
     /// Those that were alive, and those that were known, when the machines were told last.
     var alive: [NodeID] = []
     var known: [NodeID] = []
@@ -41,7 +43,11 @@ package struct Cluster: Sendable {
     var keptHolds: [(id: HoldID, version: UInt64)] = []
     /// Which logs may have come closer to their release.
     var unsettled: [LogName] = []
+    /// What may be said of each log once what was found at the start is known to be durable.
+    var withheld: [LogName: Holdings] = [:]
     var bulletin = Bulletin()
+    /// To whom the first key is spoken, as the shell was told last.
+    var fluent: [PeerAddress] = []
     /// Holders that are to hear of this step's news at once.
     var pushes: [NodeID] = []
 
@@ -50,8 +56,11 @@ package struct Cluster: Sendable {
         var gossip: MonotonicInstant?
         var replication: MonotonicInstant?
         var duty: MonotonicInstant?
+        var keys: MonotonicInstant?
 
-        var next: MonotonicInstant? { membership.orEarlier(gossip).orEarlier(replication).orEarlier(duty) }
+        var next: MonotonicInstant? {
+            membership.orEarlier(gossip).orEarlier(replication).orEarlier(duty).orEarlier(keys)
+        }
     }
 
     /// - Parameter incarnation: The one that was kept last; 0 at the first start of all.
@@ -59,7 +68,8 @@ package struct Cluster: Sendable {
         self.setup = setup
         self.start = start
         let identity = MemberIdentity(
-            node: setup.node, start: start, name: setup.name, version: Self.version, features: 0)
+            node: setup.node, start: start, name: setup.name, version: Self.version,
+            features: setup.identifyKey == nil ? 0 : ClusterFeature.keyRotation)
         membership = Membership(
             identity: identity, address: setup.address, incarnation: incarnation, seeds: setup.seeds,
             settings: setup.membership)

@@ -17,6 +17,8 @@ package struct ClusterSetup: Sendable {
     /// Live gateways that must have a reading on disk before its source is acknowledged, this one among them. Fewer count as enough
     /// where fewer are alive or wanted; what every required sink has counts too.
     package var acks = 1
+    /// The id of a key of the covey, by its bytes: a hash. `nil` where the covey has no key of its own, and none to change.
+    package var identifyKey: (@Sendable ([UInt8]) -> UInt32)?
     package var membership = MembershipSettings()
     package var gossip = GossipSettings()
     package var replication = ReplicatorSettings()
@@ -31,6 +33,12 @@ package struct ClusterSetup: Sendable {
         self.seeds = seeds
         self.sinks = sinks
     }
+}
+
+/// What a gateway can do beyond the first version, a bit each. Part of the protocol.
+package enum ClusterFeature {
+    /// Takes part in a change of the covey's key.
+    package static let keyRotation: UInt64 = 1
 }
 
 /// The parts of the gossiped state. Raw values are part of the protocol.
@@ -50,7 +58,10 @@ package enum ClusterSpace {
     /// Key: hash of the series. The newest value of a series: ``PeerValue``.
     package static let latest = KeySpaceName(7)
 
-    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest].map {
+    /// One key. How far a gateway is with a change of the covey's key: ``KeyReport``.
+    package static let keys = KeySpaceName(8)
+
+    static let declarations = [holdings, uploads, sinks, anchors, health, devices, latest, keys].map {
         SpaceDeclaration($0, Eventual.own)
     }
 }

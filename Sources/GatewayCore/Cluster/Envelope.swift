@@ -17,6 +17,7 @@ enum Envelope {
         case membership = 1
         case gossip = 2
         case replication = 3
+        case keys = 4
     }
 
     struct Sender: Hashable {
@@ -43,6 +44,7 @@ enum Envelope {
         case membership([UInt8])
         case gossip(Sender, [UInt8])
         case replication(Sender, [UInt8])
+        case keys(Sender, [UInt8])
     }
 
     static func open(_ bytes: [UInt8]) -> Content? {
@@ -55,6 +57,10 @@ enum Envelope {
         else { return nil }
         let sender = Sender(node: NodeID(high: high, low: low), start: StartID(start))
         let payload = Array(bytes[reader.position...])
-        return kind == .gossip ? .gossip(sender, payload) : .replication(sender, payload)
+        switch kind {
+        case .membership, .gossip: return .gossip(sender, payload)
+        case .replication: return .replication(sender, payload)
+        case .keys: return .keys(sender, payload)
+        }
     }
 }

@@ -29,9 +29,9 @@ extension GatewayCore {
             case .store(let id, let log, let bytes, let ranges):
                 store(id, log, bytes, ranges, now: now, &directives)
             case .publish(let log, let holdings):
-                let name = StateName(ClusterSpace.holdings, log.key)
-                publish(holdings.encoded, as: name, forHoldersOf: log, now: now, &directives)
+                claim(log, holdings, now: now, &directives)
             case .withdraw(let log):
+                cluster?.withheld[log] = nil
                 withdraw(StateName(ClusterSpace.holdings, log.key), now: now, &directives)
             case .release(let log, let ranges):
                 guard let start = ring.ranges(of: log.log).first?.lowerBound else { break }
@@ -40,6 +40,27 @@ extension GatewayCore {
             case .keepHold(let id, let log, let ranges): keepHold(id, log, ranges, now: now, &directives)
             case .alarm(let text): directives.append(.report(Report(.warning, text)))
             }
+        }
+    }
+
+    /// A claim lets others answer their sources and let go of their copies: before the disk is known to have it, nothing is said.
+    private mutating func claim(
+        _ log: LogName, _ holdings: Holdings, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        guard ring.isSettled else {
+            cluster?.withheld[log] = holdings
+            return
+        }
+        let name = StateName(ClusterSpace.holdings, log.key)
+        publish(holdings.encoded, as: name, forHoldersOf: log, now: now, &directives)
+    }
+
+    /// The disk has taken a commit after a start at which it refused its syncs.
+    mutating func claimWithheld(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        guard ring.isSettled, let withheld = cluster?.withheld, !withheld.isEmpty else { return }
+        cluster?.withheld = [:]
+        for log in withheld.keys.sorted() {
+            if let holdings = withheld[log] { claim(log, holdings, now: now, &directives) }
         }
     }
 

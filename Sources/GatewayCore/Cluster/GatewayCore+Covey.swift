@@ -32,6 +32,7 @@ extension GatewayCore {
             if let log = LogID(hex: key.name), let node = NodeID(record: value) { formerNodes[log] = node }
         }
         tellRing(now: now, &directives)
+        joinKeys(now: now, &directives)
     }
 
     /// Until the roster says whose turn it is.
@@ -88,12 +89,14 @@ extension GatewayCore {
     /// Everything that follows a step of the core: what has become durable, what has been settled, what is to be told.
     mutating func followCovey(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         guard cluster != nil else { return }
+        claimWithheld(now: now, &directives)
         beginIfDue(now: now, &directives)
         releaseIfDue(now: now)
         tellSinks(now: now, &directives)
         settleLogs(now: now, &directives)
         answerSources(&directives)
         publishNews(now: now, &directives)
+        tellFluent(&directives)
     }
 
     /// More disks have what some source waits for.
@@ -150,6 +153,10 @@ extension GatewayCore {
         if isDue(wakes.duty) {
             cluster?.wakes.duty = nil
             stepDuty(.tick, now: now, &directives)
+        }
+        if isDue(wakes.keys) {
+            cluster?.wakes.keys = nil
+            stepKeys(.tick, now: now, &directives)
         }
     }
 

@@ -32,6 +32,9 @@ extension GatewayCore {
                 stepDuty(.published(key, version: version), now: now, &directives)
             case .withdraw(let key):
                 withdraw(StateName(ClusterSpace.uploads, key.bytes), now: now, &directives)
+            case .reached(let sink):
+                guard let index = cluster?.setup.sinks.firstIndex(of: sink) else { break }
+                stepUpload(index, .reachedByPeer, now: now, &directives)
             case .alarm(let text): directives.append(.report(Report(.warning, text)))
             }
         }

@@ -26,6 +26,10 @@ extension GatewayCore {
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
             guard isFrame else { return pass("not for datagrams") }
             stepReplication(.frame(payload, from: sender.node), now: now, &directives)
+        case .keys(let sender, let payload):
+            guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
+            guard isFrame else { return pass("not for datagrams") }
+            stepKeys(.message(payload, from: sender.node), now: now, &directives)
         }
     }
 
@@ -55,7 +59,9 @@ extension GatewayCore {
                 directives.append(.datagram(Envelope.seal(membership: payload), to: peer))
             case .frame(let payload, let peer): directives.append(.frame(Envelope.seal(membership: payload), to: peer))
             case .wake(let moment): cluster?.wakes.membership = moment
-            case .changed: hasChanged = true
+            case .changed(let member):
+                hasChanged = true
+                tell(member, &directives)
             case .passenger(let root, let node): stepGossip(.passenger(root, from: node), now: now, &directives)
             case .keep(let incarnation): keep(incarnation, now: now)
             case .cloned(let address): becomeAnother(than: address, now: now, &directives)
@@ -64,6 +70,23 @@ extension GatewayCore {
             }
         }
         if hasChanged { tellMembers(now: now, &directives) }
+    }
+
+    /// How a member is, for the journal, where that is another state than it was told to be in.
+    private mutating func tell(_ member: Member, _ directives: inout [GatewayDirective]) {
+        let node = member.identity.node
+        guard cluster?.toldStates.updateValue(member.state, forKey: node) != member.state else { return }
+        let who = "gateway \(member.identity.name) at \(member.address.text)"
+        let report =
+            switch member.state {
+            case .alive: Report(.notice, "\(who) is alive")
+            case .suspect: Report(.notice, "\(who) does not answer")
+            case .dead: Report(.warning, "\(who) is dead: others do its work until it comes back")
+            case .left: Report(.notice, "\(who) has left")
+            case .forgotten: Report(.notice, "\(who) is forgotten")
+            }
+        directives.append(.report(report))
+        if member.state == .forgotten { cluster?.toldStates[node] = nil }
     }
 
     private mutating func tellMembers(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -75,6 +98,7 @@ extension GatewayCore {
         stepGossip(.members(alive: alive, known: known), now: now, &directives)
         stepReplication(.members(alive: alive, known: known), now: now, &directives)
         stepDuty(.members(alive: alive, known: known), now: now, &directives)
+        stepKeys(.members(known: known, alive: alive), now: now, &directives)
     }
 
     mutating func stepGossip(_ event: GossipEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -137,6 +161,10 @@ extension GatewayCore {
             stepDuty(.sinks(of: writer, sinks), now: now, &directives)
         case ClusterSpace.anchors:
             if let value, let anchor = ClockAnchor(key: name.key, value: value) { learn(anchor, now: now) }
+        case ClusterSpace.keys:
+            let report = value.flatMap { try? KeyReport(bytes: $0) }
+            if value != nil, report == nil { return pass("unreadable entry") }
+            stepKeys(.reported(writer, report), now: now, &directives)
         default: break
         }
     }

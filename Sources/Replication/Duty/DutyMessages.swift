@@ -52,6 +52,8 @@ package enum DutyDirective: Hashable, Sendable {
     /// Gossip the claim and answer ``DutyEvent/published(_:version:)``.
     case publish(UploadKey, UploadClaim)
     case withdraw(UploadKey)
+    /// A peer that works has brought more to the sink.
+    case reached(SinkID)
     /// Send a ``DutyEvent/tick`` then. Replaces every earlier one.
     case wake(at: MonotonicInstant)
     case alarm(String)

@@ -16,7 +16,9 @@ import Model
 /// What a peer merely says to be settled, without a receipt that matches, proves nothing. So no claim, however old, repeated or
 /// invented, settles readings that its writer does not know.
 extension DutyRoster {
-    mutating func hear(_ claim: UploadClaim?, of key: UploadKey, from peer: NodeID, now: MonotonicInstant) {
+    mutating func hear(
+        _ claim: UploadClaim?, of key: UploadKey, from peer: NodeID, now: MonotonicInstant, _ out: inout [DutyDirective]
+    ) {
         guard let claim else {
             if let place = places[key] { duties[place].peers.removeAll { $0.node == peer } }
             touched.append(key)
@@ -42,6 +44,7 @@ extension DutyRoster {
                 ? claim.receipts.filter { !duty.knows($0) && !uploads.wrong.contains($0) } : []
         }
         if isNews { duties[place].vouches = 0 }
+        if isNews, claim.isWorking, peer != node { out.append(.reached(key.sink)) }
         unproved.enter(key)
         touched.append(key)
     }

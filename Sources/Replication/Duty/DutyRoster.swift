@@ -74,7 +74,7 @@ package struct DutyRoster: Sendable {
         switch event {
         case .members(let alive, let known): setMembers(alive: alive, known: known)
         case .sinks(let node, let sinks): setSinks(sinks, of: node)
-        case .uploads(let node, let key, let claim): hear(claim, of: key, from: node, now: now)
+        case .uploads(let node, let key, let claim): hear(claim, of: key, from: node, now: now, &out)
         case .began(let log): edit(log) { $0.isNew = true }
         case .holds(let log, let ranges): hold(ranges, of: log)
         case .peerHolds(let peer, let log, let ranges):

@@ -22,6 +22,7 @@ extension RingLog {
         var events = takeEvents()
         if health.memoryOnly != nil { events.append(.durableAgain) }
         health = Health()
+        isSettled = true
         if plan.hasRolled { isBlank = false }
         counters.commits += 1
         census = nil

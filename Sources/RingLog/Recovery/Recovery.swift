@@ -45,6 +45,7 @@ struct Recovery {
 
     mutating func run(newStore: StoreID) throws(RingError) -> RingLog {
         guard count >= Geometry.fewestSegments else { throw .tooSmall(segments: count) }
+        let isSettled = isReadOnly || settleMedium()
         var headers: [SegmentHeaderState] = []
         for segment in 0..<count {
             headers.append(readHeader(segment))
@@ -69,8 +70,34 @@ struct Recovery {
         var ring = RingLog(options: options, store: store, segments: states, isReadOnly: isReadOnly)
         ring.generation = found.last?.generation ?? 0
         ring.recover(found, report: &report)
-        if !isReadOnly { settle(&ring) }
+        ring.isSettled = isSettled
+        if isSettled && !isReadOnly { ring.resume(found) }
+        if !isReadOnly {
+            ring.freeEmpty()
+            ring.makeRoomAtStart()
+        }
         return ring
+    }
+
+    /// What an earlier process wrote may lie in the page cache alone: a sync brings it to the medium, or fails and says nothing about what
+    /// it left out, and then the cache still shows it. So everything is read after a sync and from the medium.
+    ///
+    /// - Returns: Whether all that will be read is durable. After one failed sync a second one tells: the first gave up what it could not
+    ///   write, and the cache has let go of it.
+    private mutating func settleMedium() -> Bool {
+        var failure: DiskError?
+        for _ in 0..<2 {
+            do throws(DiskError) {
+                try disk.sync()
+                disk.dropCache()
+                return true
+            } catch {
+                failure = error
+            }
+        }
+        disk.dropCache()
+        report.findings.append(.syncFailed(message: failure?.message ?? ""))
+        return false
     }
 
     // MARK: Headers
@@ -235,17 +262,5 @@ struct Recovery {
         for unit in scan.breaks { report.findings.append(.chainBroken(segment: segment, unit: unit)) }
         for unit in scan.misplaced { report.findings.append(.blockMisplaced(segment: segment, unit: unit)) }
         if let unit = scan.tornTail { report.findings.append(.tornTail(segment: segment, unit: unit)) }
-    }
-
-    /// What was read may only be in the page cache of a process that was killed: it counts as stored after a sync.
-    private mutating func settle(_ ring: inout RingLog) {
-        do {
-            try disk.sync()
-            ring.resume(found)
-        } catch {
-            report.findings.append(.syncFailed(message: error.message))
-        }
-        ring.freeEmpty()
-        ring.makeRoomAtStart()
     }
 }

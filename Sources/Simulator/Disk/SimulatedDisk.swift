@@ -120,9 +120,18 @@ package final class SimulatedDisk: Disk {
         }
         try result.get()
     }
+
+    package func dropCache() { state.withLock { $0.dropCleanPages() } }
 }
 
 extension SimulatedDisk.State {
+    /// A page that is still to be written stays as it is.
+    fileprivate mutating func dropCleanPages() {
+        let dirty = Set(pending.flatMap { pages(of: $0).map(Array.init) ?? [] })
+        for page in stale where !dirty.contains(page) { seen.share(page: page, of: durable) }
+        stale.formIntersection(dirty)
+    }
+
     private func pages(of write: (position: Int, bytes: ArraySlice<UInt8>)) -> ClosedRange<Int>? {
         guard !write.bytes.isEmpty else { return nil }
         let last = write.position + write.bytes.count - 1

@@ -180,6 +180,8 @@ extension World {
             case .tally(let plan):
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
             case .left: say("gateway \(gateway.index) has left")
+            // Simulated gateways have no keys.
+            case .keepKeys, .fluent: break
             case .settle(let tickets): if !(has(.lostTicket) && isTurn(10)) { settle(tickets, of: gateway) }
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):

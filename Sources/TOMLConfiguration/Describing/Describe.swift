@@ -36,7 +36,11 @@ extension ClusterConfiguration {
         writer.text("listen", listen.description)
         writer.text("advertise", advertise?.description)
         writer.raw("seeds", "[" + seeds.map { TOMLWriter.quoted($0.description) }.joined(separator: ", ") + "]")
+        writer.raw("mdns", "\(mdns)")
         writer.text("key_file", keyFile)
+        writer.text("ca_file", certificates?.caFile)
+        writer.text("cert_file", certificates?.certFile)
+        writer.text("cert_key_file", certificates?.keyFile)
         switch replicas {
         case .all: writer.text("replicas", "all")
         case .count(let count): writer.raw("replicas", "\(count)")

@@ -69,8 +69,14 @@ final class Findings {
     /// Lines whose statement is reported already: what the syntax pass put there in its place is not to be judged again.
     let repairedLines: Set<Int>
 
-    init(files: FileCheck, repairedLines: Set<Int> = [], faults: [Fault] = []) {
+    let inspect: CertificateInspection
+
+    init(
+        files: FileCheck, inspect: @escaping CertificateInspection = { _ in [] }, repairedLines: Set<Int> = [],
+        faults: [Fault] = []
+    ) {
         self.files = files
+        self.inspect = inspect
         self.repairedLines = repairedLines
         self.faults = faults
     }
@@ -88,6 +94,11 @@ final class Findings {
             \.element)
     }
 }
+
+/// Looks into certificates, which this target cannot read: what is wrong with which of `ca_file`, `cert_file` and `cert_key_file`, and
+/// whether it is a fault.
+package typealias CertificateInspection =
+    (ClusterConfiguration.Certificates) -> [(key: String, text: String, isFault: Bool)]
 
 /// What a file that the configuration names and that cannot be read amounts to.
 package enum FileCheck: Hashable, Sendable {

@@ -77,7 +77,9 @@ extension RootReader {
             for item in items { seeds.append(try Read.hostPort(item)) }
             return seeds
         }
+        let mdns = reader.flag("mdns", default: false)
         let keyFile = reader.path("key_file")?.value
+        let certificates = certificates(reader)
         let replicas = reader.value("replicas") { (item) throws(Unfit) -> ClusterConfiguration.Replicas in
             switch item.value {
             case .string("all"): return .all
@@ -92,8 +94,38 @@ extension RootReader {
                 at: reader.position, "[cluster] needs `key_file`: whoever has no key could join",
                 suggestion: "make one with: covey key generate FILE")
         }
+        if mdns, address.isLoopback {
+            findings.note(
+                at: reader.keyPosition("mdns"), "`mdns` has no use where only this machine is listened to",
+                suggestion: "listen = \"0.0.0.0:\(address.port)\"")
+        }
         return ClusterConfiguration(
-            listen: address, advertise: advertise?.value, seeds: seeds?.value ?? [], keyFile: keyFile,
-            replicas: replicas?.value ?? .all)
+            listen: address, advertise: advertise?.value, seeds: seeds?.value ?? [], mdns: mdns, keyFile: keyFile,
+            certificates: certificates, replicas: replicas?.value ?? .all)
+    }
+
+    /// All three, or none: streams are known by certificates on both sides.
+    private func certificates(_ reader: TableReader) -> ClusterConfiguration.Certificates? {
+        let keys = ["ca_file", "cert_file", "cert_key_file"]
+        let paths = keys.map { reader.file($0, isSecret: $0 == "cert_key_file") }
+        guard let present = keys.first(where: { reader.has($0) }) else { return nil }
+        for key in keys where !reader.has(key) {
+            findings.fault(
+                at: reader.keyPosition(present), "`\(present)` needs `\(key)` beside it",
+                suggestion: "the authority's certificate, this gateway's, and its key go together")
+        }
+        guard let authority = paths[0], let certificate = paths[1], let key = paths[2] else { return nil }
+        let found = ClusterConfiguration.Certificates(caFile: authority, certFile: certificate, keyFile: key)
+        if findings.files == .fault, paths.allSatisfy({ $0.map { Paths.readability(of: $0) } == .some(nil) }) {
+            for finding in findings.inspect(found) {
+                let position = reader.keyPosition(finding.key)
+                if finding.isFault {
+                    findings.fault(at: position, "`\(finding.key)`: \(finding.text)")
+                } else {
+                    findings.note(at: position, "`\(finding.key)`: \(finding.text)")
+                }
+            }
+        }
+        return found
     }
 }

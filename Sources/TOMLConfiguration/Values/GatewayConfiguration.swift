@@ -73,9 +73,20 @@ package struct ClusterConfiguration: Hashable, Sendable {
     /// Where peers reach this gateway; `nil` where that is where it listens.
     package var advertise: HostPort?
     package var seeds: [HostPort]
+    /// Whether gateways of the same network are found without seeds.
+    package var mdns = false
     /// Absolute. `nil` on a loop address only, where no stranger is.
     package var keyFile: String?
+    /// `nil` where each gateway mints its own from the key.
+    package var certificates: Certificates?
     package var replicas: Replicas
+
+    /// Absolute paths of PEM files.
+    package struct Certificates: Hashable, Sendable {
+        package var caFile: String
+        package var certFile: String
+        package var keyFile: String
+    }
 
     package enum Replicas: Hashable, Sendable {
         case all

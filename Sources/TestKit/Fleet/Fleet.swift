@@ -17,8 +17,10 @@ package final class Fleet: Sendable {
     /// - Parameters:
     ///   - keyless: Members whose key file is not there: ``Member/keyFile`` names it.
     ///   - network: Has as many places at least; the member of an index is in that place.
+    ///   - isSeeded: Whether the configurations say where the others are.
     package init(
-        _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], network: LabNetwork? = nil
+        _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], network: LabNetwork? = nil,
+        isSeeded: Bool = true
     ) async throws {
         var template = Array("/tmp/covey-fleet-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in /tmp can be made") }
@@ -35,7 +37,8 @@ package final class Fleet: Sendable {
             let member = try Member(index, directory: directory, seat: seats[index])
             if !keyless.contains(index) { try Self.copyKey(in: directory, to: member) }
             try member.configure(
-                acks: acks, window: window, seeds: seats.map(\.address), sink: "\(sinkHost):\(sinkPort)")
+                acks: acks, window: window, seeds: isSeeded ? seats.map(\.address) : [],
+                sink: "\(sinkHost):\(sinkPort)")
             try await member.broker.start()
             members.append(member)
         }

@@ -40,6 +40,8 @@ package final class Member: Sendable {
     private var socket: String { "\(directory)/\(name).sock" }
     package var dataDirectory: String { "\(directory)/\(name)" }
     package var keyFile: String { "\(directory)/\(name).key" }
+    /// Where it keeps the keys that orders brought.
+    package var keyCopy: String { "\(dataDirectory)/cluster.key" }
 
     init(_ index: Int, directory: String, seat: Seat) throws {
         name = "covey-gw\(index)"
@@ -113,6 +115,11 @@ package final class Member: Sendable {
     package func publish(_ count: Int, rate: Double? = nil) async throws {
         let topic = "load/\(device)"
         try await publisher.publish(count: count, rate: rate) { (topic, Array(String($0).utf8)) }
+    }
+
+    /// Runs another verb of the program on this gateway.
+    package func ask(_ arguments: [String]) throws -> ChildProcess {
+        try ChildProcess(Site.program, arguments + ["--socket", socket])
     }
 
     package func status() async throws -> Status { try await answer(to: "status") }

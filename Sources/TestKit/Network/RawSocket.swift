@@ -2,8 +2,12 @@ import Glibc
 
 /// Bare sockets on the loop.
 package enum RawSocket {
-    package static func connected(to port: Int) throws -> Descriptor {
+    /// - Parameter own: The address that it calls from: any of 127.0.0.0/8.
+    package static func connected(to port: Int, from own: String? = nil) throws -> Descriptor {
         let descriptor = Descriptor(socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+        if let own, withAddress(0, of: own, { bind(descriptor.number, $0, $1) }) != 0 {
+            throw ChildFailure("bind \(own)", errno)
+        }
         let result = withAddress(port) { connect(descriptor.number, $0, $1) }
         guard result == 0 else { throw ChildFailure(description: "connect: \(String(cString: strerror(errno)))") }
         return descriptor

@@ -73,14 +73,33 @@ package struct Status: Decodable, Sendable {
     }
 
     package struct Peer: Decodable, Sendable {
+        private enum CodingKeys: String, CodingKey {
+            case name, state
+            case since = "since_s"
+        }
+
         package let name: String
         package let state: String
+        /// Seconds in that state.
+        package let since: Int
     }
 
     package struct Covey: Decodable, Sendable {
         package struct UnderReplicated: Decodable, Sendable {
             package let logs: Int
             package let readings: Int
+        }
+
+        /// The covey's key and the change of it.
+        package struct Key: Decodable, Sendable {
+            package struct Change: Decodable, Sendable {
+                package let number: Int
+                package let stage: String
+            }
+
+            package let id: String
+            package let known: Int
+            package let change: Change?
         }
 
         package struct Link: Decodable, Sendable {
@@ -94,15 +113,28 @@ package struct Status: Decodable, Sendable {
             package let refused: [String: Int]
         }
 
+        package struct MDNS: Decodable, Sendable {
+            package let announced: Bool
+            /// Announcements of this covey.
+            package let found: Int
+            /// Those of others.
+            package let foreign: Int
+            package let error: String?
+        }
+
         private enum CodingKeys: String, CodingKey {
-            case linked, link, ignored
+            case linked, link, mdns, ignored, key
             case underReplicated = "under_replicated"
         }
 
         package let linked: Bool
         package let underReplicated: UnderReplicated
         package let link: Link?
+        /// `nil` where it is not configured.
+        package let mdns: MDNS?
         package let ignored: [String: Int]
+        /// `nil` where the covey has none of its own.
+        package let key: Key?
     }
 
     package struct Configuration: Decodable, Sendable {

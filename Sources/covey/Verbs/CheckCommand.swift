@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gateway
 import Model
 import RingLog
 import TOMLConfiguration
@@ -17,7 +18,7 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         let output = Output()
-        switch GatewayConfiguration.load(path: config) {
+        switch GatewayConfiguration.load(path: config, inspect: { Gateway.inspect($0) }) {
         case .failure(let faults):
             for line in faults.lines { try output.line(printable(line)) }
             try output.flush()

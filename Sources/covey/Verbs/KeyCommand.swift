@@ -3,7 +3,8 @@ import Glibc
 
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "The key that the gateways of one covey share.", subcommands: [Generate.self])
+        commandName: "key", abstract: "The key that the gateways of one covey share.",
+        subcommands: [Generate.self, Rotate.self])
 
     struct Generate: ParsableCommand {
         static let configuration = CommandConfiguration(
