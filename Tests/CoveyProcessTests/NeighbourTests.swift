@@ -5,7 +5,7 @@ import Testing
 struct NeighbourTests {
     @Test("Two gateways of one key find each other without seeds, by real Avahi daemons on a network between them")
     func findEachOther() async throws {
-        let network = try await Network()
+        let network = try await AvahiNetwork()
         let (one, two) = (network.machines[0], network.machines[1])
         let key = "\(network.directory)/key"
         try await Fleet.makeKey(at: key)
@@ -28,7 +28,7 @@ struct NeighbourTests {
 
     @Test("A gateway of another key is seen as a stranger and not spoken to")
     func passesStrangersOver() async throws {
-        let network = try await Network()
+        let network = try await AvahiNetwork()
         for machine in network.machines {
             let key = "\(network.directory)/\(machine.name).key"
             try await Fleet.makeKey(at: key)
@@ -48,7 +48,7 @@ struct NeighbourTests {
 
     @Test("Without a daemon it runs, says so once, and begins when there is one, also after the daemon was away")
     func waitsForAvahi() async throws {
-        let network = try await Network()
+        let network = try await AvahiNetwork()
         let (one, two) = (network.machines[0], network.machines[1])
         let key = "\(network.directory)/key"
         try await Fleet.makeKey(at: key)

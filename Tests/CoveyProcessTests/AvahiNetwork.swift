@@ -3,37 +3,22 @@ import Glibc
 import Synchronization
 import TestKit
 
-/// Two machines on one network: each a network namespace with its own D-Bus and, where it is wanted, its own Avahi.
-final class Network: Sendable {
+/// Two machines on one network: each a place of the lab with its own D-Bus and, where it is wanted, its own Avahi.
+final class AvahiNetwork: Sendable {
     let directory: String
     let machines: [Machine]
 
     init() async throws {
-        for program in ["/usr/sbin/avahi-daemon", "/usr/bin/dbus-daemon", Machine.ip, "/usr/bin/setpriv"]
-        where access(program, X_OK) != 0 {
-            throw ChildFailure(description: "\(program) is missing: install avahi-daemon, dbus and iproute2")
+        for program in ["/usr/sbin/avahi-daemon", "/usr/bin/dbus-daemon"] where access(program, X_OK) != 0 {
+            throw ChildFailure(description: "\(program) is missing: install avahi-daemon and dbus")
         }
         var template = Array("/tmp/covey-mdns-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in /tmp can be made") }
         let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         self.directory = directory
-        // Unique on this machine, and short: an interface's name has 15 bytes.
-        let tag = directory.suffix(6)
-        machines = (1...2).map { Machine(number: $0, tag: String(tag), directory: directory) }
-        let (one, two) = (machines[0], machines[1])
-        for machine in machines {
-            try await machine.runIP("netns", "add", machine.namespace)
-            try await machine.runIP("-n", machine.namespace, "link", "set", "lo", "up")
-        }
-        try await one.runIP(
-            "link", "add", one.interface, "netns", one.namespace, "type", "veth", "peer", "name", two.interface,
-            "netns", two.namespace)
-        for machine in machines {
-            let inside = ["-n", machine.namespace]
-            try await machine.runIP(inside + ["addr", "add", "\(machine.address)/24", "dev", machine.interface])
-            try await machine.runIP(inside + ["link", "set", machine.interface, "up"])
-            try await machine.startBus()
-        }
+        let network = try await LabNetwork(2)
+        machines = network.places.map { Machine(at: $0, of: network, directory: directory) }
+        for machine in machines { try await machine.startBus() }
     }
 
     deinit {
@@ -43,22 +28,18 @@ final class Network: Sendable {
     }
 }
 
-/// One machine of a ``Network``, with one gateway.
+/// One machine of a ``AvahiNetwork``, with one gateway.
 final class Machine: Sendable {
-    static let ip = "/usr/sbin/ip"
-
-    let namespace: String
-    let interface: String
-    let address: String
     let name: String
+    private let network: LabNetwork
+    private let place: LabNetwork.Place
     private let directory: String
     private let processes = Mutex<[String: ChildProcess]>([:])
 
-    init(number: Int, tag: String, directory: String) {
-        namespace = "covey-\(tag)-\(number)"
-        interface = "cv\(tag)\(number)"
-        address = "10.99.0.\(number)"
-        name = "machine\(number)"
+    init(at place: LabNetwork.Place, of network: LabNetwork, directory: String) {
+        name = "machine\(place.number)"
+        self.network = network
+        self.place = place
         self.directory = directory
     }
 
@@ -66,21 +47,11 @@ final class Machine: Sendable {
 
     private var socket: String { "\(directory)/\(name).sock" }
 
-    func runIP(_ arguments: String...) async throws { try await runIP(arguments) }
-
-    func runIP(_ arguments: [String]) async throws {
-        let ran = try ChildProcess(Self.ip, arguments)
-        guard await ran.ending() == .exited(0) else {
-            throw ChildFailure(
-                description: "ip \(arguments.joined(separator: " ")), as root: \(ran.log.joined(separator: "; "))")
-        }
-    }
-
-    /// In this machine's namespace; gone with the test, however that ends.
+    /// On this machine; gone with the test, however that ends.
     private func start(_ what: String, _ command: [String]) throws -> ChildProcess {
-        let leash = ["--pdeathsig", "KILL", Self.ip, "netns", "exec", namespace]
         let bus = ["/usr/bin/env", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=\(directory)/\(name).bus"]
-        let process = try ChildProcess("/usr/bin/setpriv", leash + bus + command)
+        let words = network.wrapper(place) + bus + command
+        let process = try ChildProcess(words[0], Array(words.dropFirst()))
         processes.withLock { $0[what] = process }
         return process
     }
@@ -175,6 +146,5 @@ final class Machine: Sendable {
 
     func end() {
         for (_, process) in processes.withLock(\.self) { process.send(SIGKILL) }
-        _ = system("\(Self.ip) netns delete '\(namespace)'")
     }
 }
