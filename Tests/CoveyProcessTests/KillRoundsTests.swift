@@ -69,8 +69,11 @@ extension SurvivorTests {
         let fleet = try await Fleet(3, acks: 3)
         try await fleet.start()
         let victim = fleet.members[0]
-        let loading = Task { try await victim.publish(900, rate: 300) }
-        try await until("there is load") { victim.publisher.acknowledged >= 400 }
+        // A gateway that has just met others takes nothing for some seconds.
+        try await victim.publish(1)
+        try await until("it takes readings") { try await victim.status().ledger.stored == 1 }
+        let loading = Task { try await victim.publish(899, rate: 300) }
+        try await until("there is load") { try await victim.status().ledger.stored >= 300 }
         await victim.kill()
         victim.removeDisk()
         // The broker still has what this gateway never answered for; all else is on the disks of the others.

@@ -41,13 +41,22 @@ package final class LabNetwork: Sendable {
         }
         let number = Self.networks.wrappingAdd(1, ordering: .relaxed).oldValue
         self.count = count
-        names = try await onThread { () throws(ChildFailure) in
+        names = try await Self.names(number)
+        try await makeOnThread()
+    }
+
+    // In functions of their own: the compiler (6.3) ends in an error where it optimizes these calls inside of `init`.
+    private static func names(_ number: Int) async throws -> LabNames {
+        try await onThread { () throws(ChildFailure) in
             let leftovers = LabNames.leftovers()
             // Somebody else may remove the same at the same time, and then has.
-            if !leftovers.isEmpty { _ = try? Self.ip(["-force"], leftovers) }
+            if !leftovers.isEmpty { _ = try? ip(["-force"], leftovers) }
             let taken = try LabTool.run("ip", of: "iproute2", ["-oneline", "-4", "address"])
             return LabNames(number: number, taken: taken)
         }
+    }
+
+    private func makeOnThread() async throws {
         try await onThread { [self] () throws(ChildFailure) in try make() }
     }
 
