@@ -72,7 +72,7 @@ struct Membership {
     /// Both at once, so that whatever else the machine does strikes both.
     private func compare(_ size: Int) async throws -> [Result] {
         try roomForNeighbours(2 * size * size)
-        try await withThrowingTaskGroup(of: (Contender, Result).self) { group in
+        return try await withThrowingTaskGroup(of: (Contender, Result).self) { group in
             for contender in Contender.allCases {
                 group.addTask { (contender, try await measure(contender, size)) }
             }
