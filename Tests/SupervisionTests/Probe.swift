@@ -46,35 +46,6 @@ final class EventLog: Sendable {
     }
 }
 
-/// An await that no cancellation ends, until the test opens the gate.
-final class Gate: Sendable {
-    private struct State {
-        var isOpen = false
-        var waiters: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Mutex(State())
-
-    func pass() async {
-        await withCheckedContinuation { waiter in
-            let isOpen = state.withLock { state in
-                if !state.isOpen { state.waiters.append(waiter) }
-                return state.isOpen
-            }
-            if isOpen { waiter.resume() }
-        }
-    }
-
-    func open() {
-        let waiters = state.withLock { state in
-            state.isOpen = true
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.resume() }
-    }
-}
-
 /// Returns when the task is cancelled, as a well-behaved child does.
 func untilCancelled() async throws {
     let mailbox = Mailbox<Int>(capacity: 1, overflow: .refuse)

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Holds whoever comes until it is opened.
-final class Gate: Sendable {
+/// Holds whoever comes until a test opens it; no cancellation ends that.
+package final class Gate: Sendable {
     private struct State {
         var isOpen = false
         var waiters: [CheckedContinuation<Void, Never>] = []
@@ -9,9 +9,12 @@ final class Gate: Sendable {
 
     private let state = Mutex(State())
 
-    var waiting: Int { state.withLock(\.waiters.count) }
+    /// How many it holds now.
+    package var waiting: Int { state.withLock(\.waiters.count) }
 
-    func pass() async {
+    package init() {}
+
+    package func pass() async {
         await withCheckedContinuation { wake in
             let isOpen = state.withLock { state in
                 if !state.isOpen { state.waiters.append(wake) }
@@ -21,7 +24,7 @@ final class Gate: Sendable {
         }
     }
 
-    func open() {
+    package func open() {
         let waiters = state.withLock { state in
             state.isOpen = true
             defer { state.waiters = [] }
