@@ -44,6 +44,8 @@ extension GatewayCore {
         core.restoreUploads(disk: disk, boot: boot, now: now, &directives)
         core.reconcileAccounts(disk: disk, now: now)
         if let cluster { core.joinCovey(cluster, now: now, &directives) }
+        // A ring that was opened without a disk to write to says so before anything else happens.
+        core.handle(core.ring.takeEvents(), now: now, &directives)
         core.announceWake(now: now, &directives)
         return (core, directives)
     }
