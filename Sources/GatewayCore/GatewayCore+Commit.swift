@@ -70,6 +70,7 @@ extension GatewayCore {
             uncountedReadings = 0
             uncountedBytes = 0
             if !streams.isEmpty { promise.counted = counted }
+            putState(StateKey(StateKind.wear, ""), wear(now: now).record)
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
