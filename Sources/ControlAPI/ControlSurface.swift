@@ -38,12 +38,18 @@ package struct QueryRequest: Hashable, Sendable {
     package let until: Milliseconds?
     /// At most so many, the newest of those that match; `nil` for all. At least 1.
     package let limit: Int?
+    /// Whose readings: names of gateways, or how their node ids begin; none means all.
+    package let gateways: [String]
 
-    package init(globs: [Glob] = [], since: Milliseconds? = nil, until: Milliseconds? = nil, limit: Int? = nil) {
+    package init(
+        globs: [Glob] = [], since: Milliseconds? = nil, until: Milliseconds? = nil, limit: Int? = nil,
+        gateways: [String] = []
+    ) {
         self.globs = globs
         self.since = since
         self.until = until
         self.limit = limit
+        self.gateways = gateways
     }
 }
 

@@ -21,6 +21,12 @@ struct QueryCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Up to this time, itself not included.", valueName: "time"))
     var until: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Of this gateway of the covey alone, by name or by how its node id begins; may stand several times.",
+            valueName: "name"))
+    var gateway: [String] = []
+
     @Option(help: ArgumentHelp("At most so many readings, the newest of the range.", valueName: "n"))
     var limit: Int?
 
@@ -38,6 +44,9 @@ struct QueryCommand: ParsableCommand {
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
+        if dataDir != nil, !gateway.isEmpty {
+            throw ValidationError("--data-dir reads that gateway's own readings: leave out --gateway")
+        }
         if dataDir != nil, daemon.socket != nil {
             throw ValidationError("--data-dir asks no daemon: leave out --socket")
         }
@@ -76,7 +85,7 @@ struct QueryCommand: ParsableCommand {
         if let since, since > now {
             throw Failure(.wrongCall, "--since (\(LocalTime(since).full)) is in the future, where no reading is")
         }
-        return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit)
+        return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit, gateways: gateway)
     }
 
     /// Nothing was found: the call was wrong where nothing could be found; else it is an answer as good as any.
@@ -140,6 +149,7 @@ extension QueryRequest {
         if let since { others.append(("since", String(since.rawValue))) }
         if let until { others.append(("until", String(until.rawValue))) }
         if let limit { others.append(("limit", String(limit))) }
+        others += gateways.map { ("gateway", $0) }
         return covey.target("/v1/query", globs: globs.map(\.pattern), others)
     }
 }
