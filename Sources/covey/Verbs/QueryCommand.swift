@@ -65,7 +65,9 @@ struct QueryCommand: ParsableCommand {
             }
             Progress.end()
             try printer.end()
-            if printer.count == 0, printer.failure == nil { try tellNothing(request, source) }
+            if printer.count == 0, printer.failure == nil {
+                try tellNothing(request, source, isWhole: !printer.wasNoted)
+            }
         } catch let failure as Failure {
             Progress.end()
             // What came before stays whole: the array is closed, then the failure is told.
@@ -89,12 +91,17 @@ struct QueryCommand: ParsableCommand {
     }
 
     /// Nothing was found: the call was wrong where nothing could be found; else it is an answer as good as any.
-    private func tellNothing(_ request: QueryRequest, _ source: any ReadingSource) throws {
+    ///
+    /// - Parameter isWhole: Whether all that is known of has been asked.
+    private func tellNothing(_ request: QueryRequest, _ source: any ReadingSource, isWhole: Bool) throws {
         let complaints = try source.names().complaints(about: globs)
-        if !complaints.isEmpty, complaints.count == globs.count {
+        // Names that other gateways alone have are not known here: they are wrong only where all of time was searched.
+        let isAlone = try source.isAlone()
+        let isCertain = isAlone || (isWhole && request.since == nil && request.until == nil)
+        if isCertain, !complaints.isEmpty, complaints.count == globs.count {
             throw Failure(.wrongCall, complaints.joined(separator: "; "))
         }
-        if let until = request.until, let oldest = try source.oldest(), until <= oldest {
+        if isAlone, let until = request.until, let oldest = try source.oldest(), until <= oldest {
             throw Failure(
                 .wrongCall,
                 "--until (\(LocalTime(until).full)) is before the oldest reading held (\(LocalTime(oldest).full))")
@@ -113,6 +120,8 @@ protocol ReadingSource {
     func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws
     /// What can be asked for.
     func names() throws -> KnownNames
+    /// Whether there are no other gateways that may have readings.
+    func isAlone() throws -> Bool
     /// The time of the oldest reading held; `nil` where there is none, or it is not known.
     func oldest() throws -> Milliseconds?
     /// How far a query is, in words.
@@ -126,6 +135,8 @@ extension DaemonClient: ReadingSource {
     }
 
     func names() throws -> KnownNames { try KnownNames(self) }
+
+    func isAlone() throws -> Bool { try document("/v1/peers").elements.isEmpty }
 
     func oldest() throws -> Milliseconds? {
         try document("/v1/status")["ring"]?["oldest_t"]?.integer.map(Milliseconds.init)

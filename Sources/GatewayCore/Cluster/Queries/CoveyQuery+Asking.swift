@@ -16,6 +16,8 @@ extension CoveyQuery {
         var inFlight = sources.count(where: \.isAsked)
         for index in sources.indices where sources[index].state == .idle && inFlight < QueryLimits.inFlight {
             let source = sources[index]
+            // Its part goes to another one with the next tick.
+            if failed.contains(where: { $0.node == source.holder }) { continue }
             let id = QuestionID(random.next())
             let question = PeerQuestion(wish: wish, parts: source.parts, after: source.after, limit: pageReadings)
             let last = source.since?.advanced(by: QueryLimits.waiting)
