@@ -137,6 +137,35 @@ import Testing
         }
     }
 
+    @Test("Thousands of logs are asked for in questions of so many, and what is too many to ask for is named")
+    func manyLogs() throws {
+        for (count, isCrowded) in [(1000, false), (20_000, true)] {
+            let ranges = OffsetRanges(Offset(0)..<Offset(10))
+            let holders = [Elsewhere.Holder(node: CoveyBench.node(1), ranges: ranges, standing: .alive)]
+            let elsewhere = (0..<count).map {
+                Elsewhere(log: LogName(node: CoveyBench.node(2), log: LogID(UInt64($0))), holders: holders)
+            }
+            var query = CoveyQuery(CoveyBench.everything, elsewhere: elsewhere)
+            var random = SeededRandom(seed: 1)
+            let directives = query.step(.tick, now: MonotonicInstant(nanoseconds: 0), using: &random)
+            var (asked, questions) = (Set<LogName>(), 0)
+            for case .send(let bytes, _) in directives {
+                guard case .question(_, let question) = try QueryFrame(decoding: bytes) else { continue }
+                #expect(question.parts.count <= QueryLimits.parts && bytes.count < 64 << 10)
+                asked.formUnion(question.parts.map(\.name))
+                questions += 1
+            }
+            #expect(questions == min((count + QueryLimits.parts - 1) / QueryLimits.parts, QueryLimits.inFlight))
+            #expect(asked.count == min(count, QueryLimits.inFlight * QueryLimits.parts))
+            #expect(query.sources.count <= QueryLimits.sources)
+            #expect(query.missing.isEmpty != isCrowded)
+            let missing = query.missing.reduce(0) { $0 + $1.ranges.readings }
+            let told = query.sources.reduce(0) { $0 + $1.parts.count * 10 }
+            #expect(missing + UInt64(told) == UInt64(count * 10))
+            #expect(query.pageReadings * query.sources.count <= QueryLimits.heldReadings)
+        }
+    }
+
     @Test("Whoever reads the answer may take any time, and nothing is missing for that")
     func slowReader() {
         var scripted = ScriptedHolders()

@@ -29,7 +29,7 @@ package struct CoveyQuery: Sendable {
     package let ownScope: OwnScope
 
     /// - Parameters:
-    ///   - elsewhere: What is to be had from others; the rest is here.
+    ///   - elsewhere: What is to be had from others, ascending by log; the rest is here.
     ///   - limit: Readings that are wanted in all.
     package init(_ wish: QueryWish, elsewhere: [Elsewhere], limit: Int = .max) {
         self.wish = wish

@@ -89,7 +89,7 @@ struct Assignment {
     }
 
     mutating func assign(_ ranges: OffsetRanges, of log: LogName) {
-        let holders = elsewhere.first { $0.log == log }?.holders ?? []
+        let holders = holders(of: log)
         var rest = ranges
         for holder in holders where !rest.isEmpty && reason(against: holder, of: log) == nil {
             let piece = rest.intersection(holder.ranges)
@@ -109,6 +109,16 @@ struct Assignment {
             Missing.Holder(node: holder.node, reason: reason(against: holder, of: log) ?? .without)
         }
         missing.append(Missing(log: log, ranges: rest, holders: reasons))
+    }
+
+    private func holders(of log: LogName) -> [Elsewhere.Holder] {
+        // There may be thousands of logs, each looked for.
+        var (low, high) = (0, elsewhere.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if elsewhere[middle].log < log { low = middle + 1 } else { high = middle }
+        }
+        return low < elsewhere.count && elsewhere[low].log == log ? elsewhere[low].holders : []
     }
 
     private func reason(against holder: Elsewhere.Holder, of log: LogName) -> Missing.Reason? {
