@@ -134,7 +134,7 @@ private struct FlashSite {
                 case .stored(let readings): stored += readings.count
                 case .wake(let moment): wake = moment
                 case .work(let work): events.append(.worked(work.perform(on: disk)))
-                case .settle, .datagram, .frame, .left, .keepKeys, .fluent, .brokers: break
+                case .settle, .datagram, .frame, .left, .keepKeys, .fluent, .brokers, .query: break
                 case .report(let report):
                     guard report.severity != .error else { throw ChildFailure(description: report.text) }
                 }

@@ -38,12 +38,18 @@ package struct QueryRequest: Hashable, Sendable {
     package let until: Milliseconds?
     /// At most so many, the newest of those that match; `nil` for all. At least 1.
     package let limit: Int?
+    /// Whose readings: names of gateways, or how their node ids begin; none means all.
+    package let gateways: [String]
 
-    package init(globs: [Glob] = [], since: Milliseconds? = nil, until: Milliseconds? = nil, limit: Int? = nil) {
+    package init(
+        globs: [Glob] = [], since: Milliseconds? = nil, until: Milliseconds? = nil, limit: Int? = nil,
+        gateways: [String] = []
+    ) {
         self.globs = globs
         self.since = since
         self.until = until
         self.limit = limit
+        self.gateways = gateways
     }
 }
 
@@ -52,7 +58,7 @@ package struct QueryRequest: Hashable, Sendable {
 ///
 /// Each chunk is one or more whole lines, each with its line feed. A line is a reading in the form of the contract, or tells of the
 /// stream itself: `{"dropped":N}` where a slow reader missed N readings, `{"note":TEXT}` for what a person should know of the answer,
-/// `{"error":TEXT,"hint":TEXT}` as the last line of an answer that broke off.
+/// `{"error":TEXT,"hint":TEXT}` as the last line of an answer that broke off. Blank lines say that somebody is at work.
 package struct LineStream: Sendable {
     private let pull: @Sendable () async throws -> [UInt8]?
 

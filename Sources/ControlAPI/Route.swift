@@ -32,8 +32,9 @@ enum Route: Hashable, Sendable {
                 QueryRequest(
                     globs: try parameters.globs(),
                     since: try parameters.integer("since", in: range).map(Milliseconds.init),
-                    until: try parameters.integer("until", in: range).map(Milliseconds.init), limit: limit.map(Int.init)
-                ))
+                    until: try parameters.integer("until", in: range).map(Milliseconds.init),
+                    limit: limit.map(Int.init),
+                    gateways: try parameters.texts("gateway", limit: limits.names)))
         case _ where ControlOrder.paths.contains(path):
             throw ControlError(.methodNotAllowed, "GET is not for this; POST is")
         default:

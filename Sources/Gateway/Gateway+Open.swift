@@ -84,7 +84,9 @@ private struct Assembly {
         let joined = JoinedSeeds()
         await joined.load(from: storage.store, log: log)
         let news = SharedBrokers.makeNews()
-        let outlets = outlets(queues, topics, tails, instruments, peerLink, departure, news)
+        let queries = RunningQueries()
+        var outlets = outlets(queues, topics, tails, instruments, peerLink, departure, news)
+        outlets.query = { queries.tell($0) }
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets, covey: peerLink.map(covey))
 
         let directory = DeviceDirectory()
@@ -117,6 +119,7 @@ private struct Assembly {
             roster: roster,
             store: storage.store,
             tails: tails,
+            queries: queries,
             log: log,
             instruments: instruments,
             ingestLinks: ingestLinks, sharing: sharing, publishLinks: publishLinks, sinks: sinks,

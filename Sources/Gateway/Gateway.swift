@@ -38,6 +38,7 @@ package final class Gateway: Sendable {
         let roster: DeviceRoster
         let store: any KeyValueStore
         let tails: TailHub
+        let queries: RunningQueries
         let log: LimitedLog
         let instruments: Instruments
         let ingestLinks: IngestLinks

@@ -169,6 +169,8 @@ package struct GatewayCore: Sendable {
             stepKeys(.kept(version: version, failure: failure), now: now, &directives)
         case .served(let broker, let pages): serve(broker, pages, now: now, &directives)
         case .brokerMessage(let payload, let node): sayOfBroker(payload, to: node, &directives)
+        case .queryMessage(let payload, let node): sayOfQuery(payload, to: node, &directives)
+        case .queried(let counts): note(counts)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
         case .stopping: isStopping = true

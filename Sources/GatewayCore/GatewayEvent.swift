@@ -76,6 +76,10 @@ package enum GatewayEvent: Sendable {
     case served(broker: UInt64, pages: [[UInt8]])
     /// To that member, about such a broker; at most a frame.
     case brokerMessage([UInt8], to: NodeID)
+    /// To that member, of a query that runs here: ``CoveyQueryDirective/send(_:to:)``.
+    case queryMessage([UInt8], to: NodeID)
+    /// A query has ended, and saw so much of peers.
+    case queried(AskedCounts)
     /// Answers a ``GatewayDirective/work(_:)``.
     case worked(PeerWorkResult)
     case tick
@@ -130,6 +134,8 @@ package enum GatewayDirective: Sendable {
     case fluent([PeerAddress])
     /// Concerns brokers that several gateways read.
     case brokers(BrokerNews)
+    /// Concerns queries that run here.
+    case query(QueryNews)
     /// The covey knows that this gateway goes.
     case left
     /// Perform on the other storage thread, answer `worked`.

@@ -87,7 +87,7 @@ package struct LogChunk: Hashable, Sendable {
         return LogChunk(name: name, first: run.first, readings: try readings(of: frame), anchors: anchors)
     }
 
-    private static func readings(of frame: BlockFrame) throws(FormatError) -> [Reading] {
+    static func readings(of frame: BlockFrame) throws(FormatError) -> [Reading] {
         var table = SeriesTable()
         for (index, definition) in frame.definitions { table.define(index, definition) }
         var readings: [Reading] = []

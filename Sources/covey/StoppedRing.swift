@@ -104,6 +104,8 @@ extension StoppedRing: ReadingSource {
     /// Those of the range that was read.
     func names() -> KnownNames { KnownNames(series: series.all) }
 
+    func isAlone() -> Bool { true }
+
     func oldest() -> Milliseconds? { ring.statistics.oldest }
 
     func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String {

@@ -58,7 +58,7 @@ import Testing
 
     @Test(arguments: [
         [], ["fly"], ["status", "--yaml"], ["query", "--format", "xml"], ["query", "--format", "jsonLines"],
-        ["query", "--limit", "0"],
+        ["query", "--limit", "0"], ["query", "--data-dir", "/tmp", "--gateway", "a"],
         ["query", "--limit", "many"], ["query", "--since", "soon"], ["query", "--since", "1h", "--until", "2h"],
         ["query", "--since"], ["check"], ["key"], ["key", "generate"], ["latest", ""],
         ["tail", String(repeating: "x", count: 301)],

@@ -33,6 +33,21 @@ import Testing
         #expect(outcome.errors == "covey: nothing matches \"\(glob)\"; \(help)\n")
     }
 
+    @Test func `a name that another gateway may know is a remark, unless all of them were asked for all of time`()
+        async throws
+    {
+        var daemon = FakeDaemon(peersText: #"[{"name":"shed"}]"#, latestReadings: Samples.readings)
+        daemon.filtersLatest = true
+        let remark = "covey: nothing matches \"sol-3\"; did you mean soil-3?\n"
+        let all = try await ask(daemon, ["query", "sol-3"])
+        #expect(all.code == 2 && all.errors == remark)
+        let late = try await ask(daemon, ["query", "sol-3", "--since", "1h"])
+        #expect(late.code == 0 && late.errors == "covey: no readings in that time\n" + remark, "\(late)")
+        daemon.readings = [#"{"note":"the answer may be partial"}"#]
+        let partial = try await ask(daemon, ["query", "sol-3"])
+        #expect(partial.code == 0 && partial.errors.hasSuffix("covey: no readings\n" + remark), "\(partial)")
+    }
+
     @Test func `a pattern that matches among others that do not is an answer with a remark`() async throws {
         var daemon = FakeDaemon(latestReadings: Samples.readings)
         daemon.filtersLatest = true

@@ -29,12 +29,14 @@ import Testing
         })
         try await withServer(surface) { path in
             _ = try await get(path, "/v1/query?glob=soil-*&since=-5&until=1763700000123&limit=10")
+            _ = try await get(path, "/v1/query?gateway=shed&gateway=9f")
             _ = try await get(path, "/v1/query")
         }
         #expect(
             seen.withLock { $0 } == [
                 QueryRequest(
                     globs: [Glob("soil-*")], since: Milliseconds(-5), until: Milliseconds(1_763_700_000_123), limit: 10),
+                QueryRequest(gateways: ["shed", "9f"]),
                 QueryRequest(),
             ])
     }
@@ -55,7 +57,7 @@ import Testing
         ("/", 404, "nothing is at"), ("/v1/status?x=1", 400, "unknown here"),
         ("/v1/query?limit=0", 400, "not a whole number from 1"),
         ("/v1/query?limit=many", 400, "limit="), ("/v1/query?since=1h", 400, "since="),
-        ("/v1/query?limit=1&limit=2", 400, "stands twice"),
+        ("/v1/query?limit=1&limit=2", 400, "stands twice"), ("/v1/query?gateway=", 400, "gateway= is empty"),
         ("/v1/query?glob=", 400, "1 to 300 bytes"), ("/v1/tail?glob=%zz", 400, "not percent-encoded"),
         ("/v1/tail?glob=%ff", 400, "not percent-encoded"), ("/v1/latest?glob=%", 400, "not percent-encoded"),
         ("/v1/latest?" + String(repeating: "glob=a&", count: 65), 400, "the limit is 64"),

@@ -76,7 +76,7 @@ final class Bench {
             case .send(let sink, let request, let source): sends.append((sink, request, source))
             case .wake(let moment): wake = moment
             case .work(let work): step(.worked(work.perform(on: disk)))
-            case .report, .datagram, .frame, .left, .keepKeys, .fluent, .brokers: break
+            case .report, .datagram, .frame, .left, .keepKeys, .fluent, .brokers, .query: break
             }
         }
         while !holdsWrites, !writes.isEmpty { write() }

@@ -62,6 +62,8 @@ final class CoveyBench {
     private let alter: (Int, inout ClusterSetup) -> Void
     /// What some make of their messages, as a later version may.
     var alterations: [Int: ([UInt8]) -> [UInt8]] = [:]
+    /// What came for queries that run on the gateway of that index.
+    var queryNews: [Int: [QueryNews]] = [:]
     private var nextTicket: UInt64 = 0
 
     init(
@@ -83,7 +85,7 @@ final class CoveyBench {
     static func node(_ index: Int) -> NodeID { NodeID(high: 7, low: UInt64(index)) }
     private static func address(_ index: Int) -> PeerAddress { PeerAddress("g\(index)")! }
 
-    private var now: MonotonicInstant { MonotonicInstant(nanoseconds: time) }
+    var now: MonotonicInstant { MonotonicInstant(nanoseconds: time) }
 
     /// - Parameter node: Whose name it bears; its own by default.
     func start(_ index: Int, as node: NodeID? = nil) throws {
@@ -217,6 +219,7 @@ final class CoveyBench {
                 box.keys = keys
             case .fluent(let peers): box.fluent = peers
             case .brokers: break
+            case .query(let news): queryNews[index, default: []].append(news)
             case .send(_, let request, let source): later(5, .send(index, life: box.life, request, source))
             case .wake(let moment):
                 box.wake += 1

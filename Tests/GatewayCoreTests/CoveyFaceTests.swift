@@ -72,22 +72,24 @@ import Testing
         #expect(table.readings(matching: []).map(\.offset) == [Offset(14)])
     }
 
-    @Test("An answer is called partial where others hold what has no room here, and only there")
-    func partial() throws {
+    @Test("What has no room here is named with who holds it, and only that")
+    func elsewhere() throws {
         let covey = try CoveyBench(gateways: 2, segments: 8, copiesShare: 0.01)
         covey.reachesSink = []
         covey.run(seconds: 12)
         covey.feed(0, 20)
         covey.run(seconds: 5)
-        #expect(covey.core(0).partialNote == nil)
-        #expect(covey.core(1).partialNote == nil)
+        #expect(covey.core(0).elsewhere(of: nil).isEmpty)
+        #expect(covey.core(1).elsewhere(of: nil).isEmpty)
         for _ in 0..<40 {
             covey.feed(0, 60, bytes: 200)
             covey.run(seconds: 3)
         }
         covey.run(seconds: 100)
-        let note = try #require(covey.core(1).partialNote)
-        #expect(note.hasSuffix("they are held by gateway 0"))
+        let elsewhere = covey.core(1).elsewhere(of: nil)
+        #expect(elsewhere.flatMap(\.holders).allSatisfy { $0.node == CoveyBench.node(0) && $0.standing == .alive })
+        #expect(!elsewhere.isEmpty)
+        #expect(covey.core(1).elsewhere(of: [CoveyBench.node(1)]).isEmpty)
     }
 
     @Test("What would go with a gateway is what enough others neither hold nor have seen uploaded")

@@ -15,7 +15,9 @@ import Testing
     func version() {
         #expect(ClusterSetup.currentVersion == ProtocolVersion(major: 1, minor: 1))
         #expect(Envelope.version == ClusterSetup.currentVersion.major)
-        #expect(ClusterFeature.keyRotation == 1)
+        #expect(ClusterFeature.keyRotation == 1 && ClusterFeature.queries == 2)
+        let sender = Envelope.Sender(node: NodeID(high: 0, low: 1), start: StartID(2))
+        #expect(Envelope.seal(.queries, from: sender, []).first == 0x16)
     }
 
     @Test("What gateways tell of themselves has these bytes, and fields of later versions behind them are passed over")

@@ -44,6 +44,7 @@ package actor GatewayActor {
         var keepKeys: @Sendable (KeyState) -> String? = { _ in "there is no link" }
         var fluent: @Sendable ([PeerAddress]) -> Void = { _ in }
         var brokers: @Sendable (BrokerNews) -> Void = { _ in }
+        var query: @Sendable (QueryNews) -> Void = { _ in }
     }
 
     package init(
@@ -167,6 +168,7 @@ package actor GatewayActor {
             }
         case .fluent(let peers): outlets.fluent(peers)
         case .brokers(let news): outlets.brokers(news)
+        case .query(let news): outlets.query(news)
         case .settle(let tickets):
             for ticket in tickets { waiting.removeValue(forKey: ticket)?.resume() }
         case .stored(let readings): outlets.stored(readings, core.ring.clock)

@@ -52,6 +52,8 @@ struct CoveyDocument: Sendable {
             json.member("lacking_gateways", cluster.replicator.lackingGateways.readings)
             json.key("link")
             if let link { write(link, to: &json) } else { json.null() }
+            json.key("queries")
+            write(cluster.questions.counts, to: &json)
             // Messages that were genuine and could not be used, by reason.
             json.key("ignored")
             json.object { json in
@@ -125,6 +127,21 @@ struct CoveyDocument: Sendable {
             json.member("passed_over", neighbours.sighting.passedOver)
             json.key("error")
             if let failure = neighbours.failure { json.string(failure) } else { json.null() }
+        }
+    }
+
+    /// Pages of readings that peers were given, and that they gave.
+    private func write(_ counts: QuestionCounts, to json: inout JSONWriter) {
+        json.object { json in
+            json.member("served_pages", counts.pages)
+            json.member("served_bytes", counts.bytes)
+            json.member("turned_away", counts.turnedAway)
+            json.member("refused", counts.refused)
+            json.member("malformed", counts.malformed)
+            json.member("asked_pages", counts.asked.pages)
+            json.member("asked_readings", counts.asked.readings)
+            json.member("asked_unanswered", counts.asked.unanswered)
+            json.member("asked_malformed", counts.asked.malformed)
         }
     }
 

@@ -121,8 +121,28 @@ struct GatewaySurface: ControlSurface {
     func tail(_ globs: [Glob]) async throws -> LineStream { try parts.tails.follow(globs) }
 
     func query(_ request: QueryRequest) async throws -> LineStream {
-        let pages = QueryPages(parts: parts, request: request)
+        let pages = QueryPages(parts: parts, request: request, nodes: try await nodes(named: request.gateways))
         return LineStream { try await pages.next() }
+    }
+
+    /// Those gateways, this one among them; `nil` where none is named.
+    private func nodes(named names: [String]) async throws(ControlError) -> Set<NodeID>? {
+        guard !names.isEmpty else { return nil }
+        let (name, node) = (parts.name, parts.node)
+        let owners = await parts.gateway.read { $0.owners(node: node, name: name) }
+        var nodes: Set<NodeID> = []
+        for name in names {
+            var found = owners.all.filter { $0.name == name }
+            if found.isEmpty, name.utf8.count >= 4 {
+                found = owners.all.filter { $0.node.description.hasPrefix(name.lowercased()) }
+            }
+            guard !found.isEmpty else {
+                throw ControlError(
+                    .notFound, "no gateway of the covey is called that", hint: "covey peers shows their names")
+            }
+            nodes.formUnion(found.map(\.node))
+        }
+        return nodes
     }
 
     /// How the gateway is now.
@@ -149,79 +169,6 @@ struct GatewaySurface: ControlSurface {
                     neighbours: link.watch?.state, certificateRemark: link.certificateRemark)
             },
             recovery: parts.findings, configuration: parts.live.snapshot, now: parts.clock.now)
-    }
-}
-
-/// A query's answer in pages, so that neither side ever holds all of it.
-private actor QueryPages {
-    private let parts: Gateway.Parts
-    private let request: QueryRequest
-    private var pager: QueryPager
-    private var isDone = false
-
-    init(parts: Gateway.Parts, request: QueryRequest) {
-        self.parts = parts
-        self.request = request
-        pager = QueryPager(from: request.since)
-    }
-
-    func next() async throws -> [UInt8]? {
-        while !isDone {
-            let page = if let limit = request.limit { try await readNewest(limit) } else { try await readPage() }
-            if !page.isEmpty { return page }
-        }
-        return nil
-    }
-
-    /// The newest `limit` readings, told oldest first: they must be held at once, so the limit is one of memory too.
-    private func readNewest(_ limit: Int) async throws -> [UInt8] {
-        isDone = true
-        let most = QueryResult.newestReadings
-        let result = try await perform(from: request.since, newestFirst: true, limit: min(limit, most))
-        let readings = result.readings.sorted { ($0.time, $0.stored.offset) < ($1.time, $1.stored.offset) }
-        return await lines(
-            readings, notes: limit > most ? ["no more than the newest \(most) readings are told"] : [], result)
-    }
-
-    private func readPage() async throws -> [UInt8] {
-        let result = try await perform(from: pager.from, newestFirst: false, limit: pager.limit)
-        let readings = pager.take(result)
-        isDone = pager.isDone
-        return await lines(readings, notes: [], result)
-    }
-
-    private func perform(from: Milliseconds?, newestFirst: Bool, limit: Int) async throws -> QueryResult {
-        let (globs, until) = (request.globs, request.until)
-        for _ in 0..<8 {
-            let plan = await parts.gateway.read {
-                $0.ring.queryPlan(from: from, to: until, newestFirst: newestFirst, limit: limit, copies: true)
-            }
-            let result = await parts.onReader { disk in
-                plan.perform(on: disk) { series in globs.isEmpty || globs.contains { $0.matches(series) } }
-            }
-            if !result.damage.isEmpty { await parts.gateway.handle(.damageFound(result.damage)) }
-            if !result.overwritten { return result }
-        }
-        throw ControlError(
-            .unavailable, "the ring is overwritten faster than it can be read", hint: "ask for a later time")
-    }
-
-    private func lines(_ readings: [TimedReading], notes: [String], _ result: QueryResult) async -> [UInt8] {
-        let (name, node) = (parts.name, parts.node)
-        let (clock, owners) = await parts.gateway.read { ($0.ring.clock, $0.owners(node: node, name: name)) }
-        let partial = isDone ? await parts.gateway.read(\.partialNote).map { [$0] } ?? [] : []
-        var bytes: [UInt8] = []
-        for reading in readings {
-            bytes.append(contentsOf: reading.stored.line(owner: owners[reading.stored.log], clock: clock))
-            bytes.append(UInt8(ascii: "\n"))
-        }
-        for note in notes + result.notes + partial {
-            var json = JSONWriter()
-            json.object { $0.member("note", note) }
-            bytes.append(contentsOf: json.bytes)
-            bytes.append(UInt8(ascii: "\n"))
-        }
-        return bytes
     }
 }
 

@@ -18,6 +18,9 @@ package struct Cluster: Sendable {
     /// Who spoke another major version last: its messages mean nothing here.
     package internal(set) var otherVersion: (address: PeerAddress, major: UInt8, at: MonotonicInstant)?
 
+    /// What peers ask for of the readings here.
+    package internal(set) var questions = QuestionDesk()
+
     /// When each machine wants its tick.
     var wakes = Wakes()
     /// The ring's record of the incarnation has this version; nothing is said before it is durable.

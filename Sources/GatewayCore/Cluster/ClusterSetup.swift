@@ -20,7 +20,7 @@ package struct ClusterSetup: Sendable {
     /// What this gateway speaks, as it tells its peers. Messages of another minor version are read, of another major one they are not.
     package var version = ClusterSetup.currentVersion
     /// What it can do besides, a bit each; see ``ClusterFeature``.
-    package var features: UInt64 = 0
+    package var features = ClusterFeature.queries
     /// The id of a key of the covey, by its bytes: a hash. `nil` where the covey has no key of its own, and none to change.
     package var identifyKey: (@Sendable ([UInt8]) -> UInt32)?
     package var membership = MembershipSettings()
@@ -28,7 +28,7 @@ package struct ClusterSetup: Sendable {
     package var replication = ReplicatorSettings()
     package var duty = DutySettings()
 
-    /// 1.1: a change of the covey's key.
+    /// 1.1: a change of the covey's key, and questions for readings.
     package static let currentVersion = ProtocolVersion(major: Envelope.version, minor: 1)
 
     package init(
@@ -46,6 +46,8 @@ package struct ClusterSetup: Sendable {
 package enum ClusterFeature {
     /// Takes part in a change of the covey's key.
     package static let keyRotation: UInt64 = 1
+    /// Answers questions for its readings: ``QueryFrame``.
+    package static let queries: UInt64 = 2
 }
 
 /// The parts of the gossiped state. Raw values are part of the protocol.

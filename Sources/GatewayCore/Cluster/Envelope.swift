@@ -19,6 +19,7 @@ enum Envelope {
         case replication = 3
         case keys = 4
         case brokers = 5
+        case queries = 6
     }
 
     struct Sender: Hashable {
@@ -47,6 +48,7 @@ enum Envelope {
         case replication(Sender, [UInt8])
         case keys(Sender, [UInt8])
         case brokers(Sender, [UInt8])
+        case queries(Sender, [UInt8])
     }
 
     /// The major version of a message that is of another than this; `nil` for one of this, and for what is no message at all.
@@ -76,6 +78,7 @@ enum Envelope {
         case .replication: return .replication(sender, payload)
         case .keys: return .keys(sender, payload)
         case .brokers: return .brokers(sender, payload)
+        case .queries: return .queries(sender, payload)
         }
     }
 }

@@ -69,8 +69,8 @@ extension GatewayCore {
     ) {
         let limit = range.lowerBound.distance(to: range.upperBound)
         let plan = ring.readPlan(log: log.log, range: range, limit: limit)
-        let work = PeerWork(purpose: purpose, name: log, range: range, plan: plan, anchors: ring.clock.anchors)
-        directives.append(.work(work))
+        let read = RangeRead(purpose: purpose, name: log, range: range, plan: plan, anchors: ring.clock.anchors)
+        directives.append(.work(PeerWork(read)))
     }
 
     mutating func worked(_ result: PeerWorkResult, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -78,6 +78,7 @@ extension GatewayCore {
         switch result.answer {
         case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
         case .digest(let log, let range, let devices): digested(log, range, devices, now: now, &directives)
+        case .page(let asked, let outcome): paged(asked, outcome, &directives)
         }
     }
 

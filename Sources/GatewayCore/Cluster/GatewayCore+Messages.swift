@@ -34,6 +34,10 @@ extension GatewayCore {
             guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
             guard isFrame else { return pass("not for datagrams") }
             directives.append(.brokers(.message(payload, from: sender.node)))
+        case .queries(let sender, let payload):
+            guard cluster?.isPresent(sender) ?? false else { return pass("from a stranger") }
+            guard isFrame else { return pass("not for datagrams") }
+            receiveQuery(payload, from: sender.node, &directives)
         }
     }
 
@@ -58,6 +62,8 @@ extension GatewayCore {
             stepGossip(.unreachable(node), now: now, &directives)
             stepReplication(.unreachable(node), now: now, &directives)
             directives.append(.brokers(.lost(node)))
+            directives.append(.query(.lost(node)))
+            self.cluster?.questions.drop(node)
         }
     }
 

@@ -19,11 +19,22 @@ package struct LogOwners: Sendable {
     /// Of every log that is not named in `others`.
     package let own: Owner
     private let others: [LogID: Owner]
+    private let members: [Owner]
 
-    init(own: Owner, others: [LogID: Owner]) {
+    init(own: Owner, others: [LogID: Owner], members: [Owner]) {
         self.own = own
         self.others = others
+        self.members = members
     }
+
+    /// By the id of the gateway, whose readings may be elsewhere.
+    package subscript(_ node: NodeID) -> Owner {
+        if node == own.node { return own }
+        return members.first { $0.node == node } ?? Owner(node: node, name: "")
+    }
+
+    /// This gateway and all others that are known.
+    package var all: [Owner] { [own] + members }
 
     package subscript(_ log: LogID) -> Owner { others[log] ?? own }
 }
@@ -51,7 +62,10 @@ extension GatewayCore {
             let former = formerNodes.values.contains(owner) ? name : ""
             others[copy.log] = LogOwners.Owner(node: owner, name: known ?? former)
         }
-        return LogOwners(own: own, others: others)
+        let members = (cluster?.membership.members ?? []).map {
+            LogOwners.Owner(node: $0.identity.node, name: $0.identity.name)
+        }
+        return LogOwners(own: own, others: others, members: members)
     }
 
     /// Takes a reading of another gateway's into the table of the newest.
@@ -63,21 +77,5 @@ extension GatewayCore {
     package var heldHereAlone: UInt64 {
         guard let cluster else { return 0 }
         return cluster.replicator.heldHereAlone { cluster.duty.settledRanges($0) ?? OffsetRanges() }
-    }
-
-    /// What a person should know of an answer that is made from this disk alone: nothing where all that the covey has is here, or is on
-    /// its way here.
-    package var partialNote: String? {
-        guard let cluster else { return nil }
-        let elsewhere = cluster.replicator.heldElsewhere
-        guard elsewhere.readings > 0 else { return nil }
-        let holders = elsewhere.holders.prefix(8).map { node in
-            guard let member = cluster.membership.member(node) else { return "\(node)" }
-            let name = member.identity.name.isEmpty ? "\(node)" : member.identity.name
-            return member.state.isPresent ? name : "\(name) (gone)"
-        }
-        let more = elsewhere.holders.count > 8 ? " and \(elsewhere.holders.count - 8) more" : ""
-        return "the answer may be partial: \(elsewhere.readings) readings of the covey are not on this disk; "
-            + "they are held by " + holders.joined(separator: ", ") + more
     }
 }

@@ -13,14 +13,36 @@ package struct PeerWork: Sendable {
         case digest
     }
 
-    let purpose: Purpose
+    private enum Task: Sendable {
+        case range(RangeRead)
+        case page(PageRead)
+    }
+
+    private let task: Task
+
+    init(_ read: RangeRead) { task = .range(read) }
+    init(_ read: PageRead) { task = .page(read) }
+
+    /// Reads what is there, and makes of it what was asked for. Blocks; work and memory are bounded by the plan's limit.
+    package func perform(on disk: any Disk) -> PeerWorkResult {
+        switch task {
+        case .range(let read): return read.perform(on: disk)
+        case .page(let read):
+            let (outcome, damage) = read.perform(on: disk)
+            return PeerWorkResult(answer: .page(read.asked, outcome), damage: damage)
+        }
+    }
+}
+
+/// Reads a range of one log.
+struct RangeRead: Sendable {
+    let purpose: PeerWork.Purpose
     let name: LogName
     let range: Range<Offset>
     let plan: ReadPlan
     let anchors: [ClockAnchor]
 
-    /// Reads what is there, and makes of it what was asked for. Blocks; work and memory are bounded by the plan's limit.
-    package func perform(on disk: any Disk) -> PeerWorkResult {
+    fileprivate func perform(on disk: any Disk) -> PeerWorkResult {
         let read = plan.perform(on: disk)
         let answer: PeerWorkResult.Answer =
             switch purpose {
@@ -62,6 +84,7 @@ package struct PeerWorkResult: Sendable {
         case chunk(ReadID, ChunkOutcome)
         /// What the range holds; `nil` where it could not be read whole.
         case digest(LogName, Range<Offset>, SendDevices?)
+        case page(AskedQuestion, PageOutcome)
     }
 
     let answer: Answer

@@ -102,24 +102,16 @@ extension Replicator {
         return readings
     }
 
-    /// What others say that they hold and this gateway has neither here nor on its way here: how many readings, and
-    /// who has them, ascending. They may be dead.
-    package var heldElsewhere: (readings: UInt64, holders: [NodeID]) {
-        var readings: UInt64 = 0
-        var holders: [NodeID] = []
-        for log in names {
-            guard let state = logs[log] else { continue }
-            let here = state.mine.union(state.underway)
-            var missing = OffsetRanges()
-            for claim in state.claims where isKnown(claim.node) {
-                let theirs = claim.ranges.subtracting(here)
-                if theirs.isEmpty { continue }
-                missing.formUnion(theirs)
-                if !holders.contains(claim.node) { holders.append(claim.node) }
-            }
-            readings += missing.readings
+    /// What others say that they hold and this gateway has not on its disk, log by log, and who has which of it, ascending. They may
+    /// be dead.
+    package var elsewhere: [(log: LogName, holders: [(node: NodeID, ranges: OffsetRanges)])] {
+        names.compactMap { log in
+            guard let state = logs[log] else { return nil }
+            let holders = state.claims.filter { isKnown($0.node) }.map { claim in
+                (node: claim.node, ranges: claim.ranges.subtracting(state.mine))
+            }.filter { !$0.ranges.isEmpty }
+            return holders.isEmpty ? nil : (log, holders)
         }
-        return (readings, holders.sorted())
     }
 
     /// What no known gateway, alive or dead, could bring: nobody claims it, and the log's own gateway has said that

@@ -23,6 +23,11 @@ package struct ClockTable: Sendable {
 
     package init() {}
 
+    /// Tells what somebody who knows these tells.
+    package init(_ anchors: [ClockAnchor]) {
+        for anchor in anchors { _ = set(anchor) }
+    }
+
     /// Whether that changed anything.
     mutating func set(_ anchor: ClockAnchor) -> Bool {
         guard offsets[anchor.boot] != anchor.wallOffset else { return false }

@@ -24,6 +24,12 @@ package struct QueryPlan: Sendable {
     let to: Milliseconds?
     let newestFirst: Bool
     let limit: Int
+    var after: QueryPlace?
+    /// Of what lies from here on in the plan's direction, some blocks are not in the plan.
+    var horizon: Milliseconds?
+
+    /// How many blocks it reads at most.
+    package var blocks: Int { candidates.count }
 
     /// Reads, decodes and filters. Blocks. Holds at most twice the limit and one block in memory.
     package func perform(on disk: any Disk, where matches: (Series) -> Bool) -> QueryResult {
@@ -41,8 +47,7 @@ package struct QueryPlan: Sendable {
                 let found = try reader.readings(of: candidate.log, candidate.first, candidate.end, at: candidate.place)
                 for case (let offset, let reading?) in found {
                     let time = clocks.time(of: reading.stamp)
-                    if let from, time.time < from { continue }
-                    if let to, time.time >= to { continue }
+                    guard isWithin(time.time, candidate.log, Offset(offset)) else { continue }
                     let verdict = verdicts[reading.series] ?? matches(reading.series)
                     verdicts[reading.series] = verdict
                     guard verdict else { continue }
@@ -59,7 +64,25 @@ package struct QueryPlan: Sendable {
             }
         }
         trim(&result)
+        result.end = end(of: result)
+        if let horizon {
+            let place = QueryPlace(before: horizon, newestFirst: newestFirst)
+            let whole = result.readings.count
+            result.readings.removeAll { !$0.place.comes(before: place, newestFirst: newestFirst) }
+            if result.end == nil || result.readings.count < whole { result.end = place }
+            result.isTruncated = true
+        }
         return result
+    }
+
+    /// The last place that the answer has reached, where there may be more behind it.
+    private func end(of result: QueryResult) -> QueryPlace? { result.isTruncated ? result.readings.last?.place : nil }
+
+    private func isWithin(_ time: Milliseconds, _ log: LogID, _ offset: Offset) -> Bool {
+        if let from, time < from { return false }
+        if let to, time >= to { return false }
+        guard let after else { return true }
+        return after.comes(before: QueryPlace(time: time, log: log, offset: offset), newestFirst: newestFirst)
     }
 
     /// Whether nothing in `candidate` can be among the wanted: `readings` is full and in order.
@@ -88,6 +111,12 @@ package struct TimedReading: Hashable, Sendable {
     package let time: Milliseconds
     /// Whether the clock was right then, or an anchor has put it right since.
     package let isTrusted: Bool
+
+    package init(stored: StoredReading, time: Milliseconds, isTrusted: Bool) {
+        self.stored = stored
+        self.time = time
+        self.isTrusted = isTrusted
+    }
 }
 
 /// What a ``QueryPlan`` found.
@@ -96,6 +125,8 @@ package struct QueryResult: Sendable {
     package internal(set) var readings: [TimedReading]
     /// There was more than the limit.
     package internal(set) var isTruncated: Bool
+    /// Where to go on, behind this place; `nil` where the answer is whole.
+    package internal(set) var end: QueryPlace?
     /// For ``RingLog/noteDamage(_:)``.
     package internal(set) var damage: [DamagedRange]
     /// Some blocks were overwritten or moved meanwhile: ask again for what they held.
@@ -108,38 +139,5 @@ package struct QueryResult: Sendable {
             DamagedRange(
                 log: candidate.log, range: Offset(candidate.first)..<Offset(candidate.end),
                 segment: candidate.place.segment, generation: candidate.place.generation, reason: reason))
-    }
-}
-
-extension RingLog {
-    /// Readings from `from` up to, not including, `to`, over all logs that this ring minted, with `copies` over all others as well; at
-    /// most `limit`, the newest where `newestFirst`, else the oldest.
-    package func queryPlan(
-        from: Milliseconds?, to: Milliseconds?, newestFirst: Bool, limit: Int, copies: Bool = false
-    ) -> QueryPlan {
-        var candidates: [QueryPlan.Candidate] = []
-        var known: [Int: SeriesTable] = [:]
-        for log in logOrder where copies || indexes[log]?.origin == .own {
-            for entry in indexes[log]?.entries ?? [] {
-                let (earliest, latest) = (Milliseconds(entry.earliest), Milliseconds(entry.latest))
-                if entry.isTrusted {
-                    if let from, latest < from { continue }
-                    if let to, earliest >= to { continue }
-                }
-                known[Int(entry.segment)] = table(of: Int(entry.segment))
-                candidates.append(
-                    QueryPlan.Candidate(
-                        log: log, place: place(of: entry), first: entry.first, end: entry.end, earliest: earliest,
-                        latest: latest, isTrusted: entry.isTrusted))
-            }
-        }
-        // What has no certain time comes first, for it can never be left out unread.
-        candidates.sort { left, right in
-            if left.isTrusted != right.isTrusted { return !left.isTrusted }
-            return newestFirst ? left.latest > right.latest : left.earliest < right.earliest
-        }
-        return QueryPlan(
-            store: store, geometry: options.geometry, tables: known, clocks: clocks, candidates: candidates, from: from,
-            to: to, newestFirst: newestFirst, limit: limit)
     }
 }

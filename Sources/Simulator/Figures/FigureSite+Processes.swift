@@ -85,7 +85,7 @@ extension FigureSite {
                 gateways[index].tickNumber += 1
                 let number = gateways[index].tickNumber
                 later(gateways[index].clock.moment(of: moment) - time, index, .tick(number))
-            case .settle, .left, .report, .keepKeys, .fluent, .brokers: break
+            case .settle, .left, .report, .keepKeys, .fluent, .brokers, .query: break
             }
         }
     }

@@ -181,7 +181,7 @@ extension World {
                 later(streams.disk.draw(1, 400) * SimulatedTime.millisecond, gateway, .tallied(plan))
             case .left: say("gateway \(gateway.index) has left")
             // Simulated gateways have no keys, and no brokers in common.
-            case .keepKeys, .fluent, .brokers: break
+            case .keepKeys, .fluent, .brokers, .query: break
             case .settle(let tickets): if !(has(.lostTicket) && isTurn(10)) { settle(tickets, of: gateway) }
             case .stored(let readings): stored(readings, at: gateway)
             case .send(let sink, let request, let source):

@@ -27,6 +27,8 @@ struct ReadingPrinter {
     /// Readings printed so far, and the time of the last one.
     private(set) var count = 0
     private(set) var reached: Milliseconds?
+    /// Whether something was told beside the readings.
+    private(set) var wasNoted = false
     /// Why the answer broke off, where the daemon has said so.
     private(set) var failure: Failure?
 
@@ -98,7 +100,10 @@ struct ReadingPrinter {
         if let count = told["dropped"]?.integer {
             tell("\(count) readings are missing here: they came faster than they were read")
         }
-        if let text = told["note"]?.string { tell(text) }
+        if let text = told["note"]?.string {
+            wasNoted = true
+            tell(text)
+        }
         guard let text = told["error"]?.string else { return }
         failure = Failure(.notWell, "the answer is not whole: \(text)" + (told["hint"]?.string.map { "; \($0)" } ?? ""))
     }

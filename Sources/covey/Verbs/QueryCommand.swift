@@ -21,6 +21,12 @@ struct QueryCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Up to this time, itself not included.", valueName: "time"))
     var until: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Of this gateway of the covey alone, by name or by how its node id begins; may stand several times.",
+            valueName: "name"))
+    var gateway: [String] = []
+
     @Option(help: ArgumentHelp("At most so many readings, the newest of the range.", valueName: "n"))
     var limit: Int?
 
@@ -38,6 +44,9 @@ struct QueryCommand: ParsableCommand {
 
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
+        if dataDir != nil, !gateway.isEmpty {
+            throw ValidationError("--data-dir reads that gateway's own readings: leave out --gateway")
+        }
         if dataDir != nil, daemon.socket != nil {
             throw ValidationError("--data-dir asks no daemon: leave out --socket")
         }
@@ -56,7 +65,9 @@ struct QueryCommand: ParsableCommand {
             }
             Progress.end()
             try printer.end()
-            if printer.count == 0, printer.failure == nil { try tellNothing(request, source) }
+            if printer.count == 0, printer.failure == nil {
+                try tellNothing(request, source, isWhole: !printer.wasNoted)
+            }
         } catch let failure as Failure {
             Progress.end()
             // What came before stays whole: the array is closed, then the failure is told.
@@ -76,16 +87,21 @@ struct QueryCommand: ParsableCommand {
         if let since, since > now {
             throw Failure(.wrongCall, "--since (\(LocalTime(since).full)) is in the future, where no reading is")
         }
-        return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit)
+        return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit, gateways: gateway)
     }
 
     /// Nothing was found: the call was wrong where nothing could be found; else it is an answer as good as any.
-    private func tellNothing(_ request: QueryRequest, _ source: any ReadingSource) throws {
+    ///
+    /// - Parameter isWhole: Whether all that is known of has been asked.
+    private func tellNothing(_ request: QueryRequest, _ source: any ReadingSource, isWhole: Bool) throws {
         let complaints = try source.names().complaints(about: globs)
-        if !complaints.isEmpty, complaints.count == globs.count {
+        // Names that other gateways alone have are not known here: they are wrong only where all of time was searched.
+        let isAlone = try source.isAlone()
+        let isCertain = isAlone || (isWhole && request.since == nil && request.until == nil)
+        if isCertain, !complaints.isEmpty, complaints.count == globs.count {
             throw Failure(.wrongCall, complaints.joined(separator: "; "))
         }
-        if let until = request.until, let oldest = try source.oldest(), until <= oldest {
+        if isAlone, let until = request.until, let oldest = try source.oldest(), until <= oldest {
             throw Failure(
                 .wrongCall,
                 "--until (\(LocalTime(until).full)) is before the oldest reading held (\(LocalTime(oldest).full))")
@@ -104,6 +120,8 @@ protocol ReadingSource {
     func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws
     /// What can be asked for.
     func names() throws -> KnownNames
+    /// Whether there are no other gateways that may have readings.
+    func isAlone() throws -> Bool
     /// The time of the oldest reading held; `nil` where there is none, or it is not known.
     func oldest() throws -> Milliseconds?
     /// How far a query is, in words.
@@ -117,6 +135,8 @@ extension DaemonClient: ReadingSource {
     }
 
     func names() throws -> KnownNames { try KnownNames(self) }
+
+    func isAlone() throws -> Bool { try document("/v1/peers").elements.isEmpty }
 
     func oldest() throws -> Milliseconds? {
         try document("/v1/status")["ring"]?["oldest_t"]?.integer.map(Milliseconds.init)
@@ -140,6 +160,7 @@ extension QueryRequest {
         if let since { others.append(("since", String(since.rawValue))) }
         if let until { others.append(("until", String(until.rawValue))) }
         if let limit { others.append(("limit", String(limit))) }
+        others += gateways.map { ("gateway", $0) }
         return covey.target("/v1/query", globs: globs.map(\.pattern), others)
     }
 }
