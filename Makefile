@@ -27,7 +27,7 @@ help:
 	@echo "make arm64    the same for Debian 13 and Raspberry Pi OS 13 on arm64, and its tests under emulation"
 	@echo "make install  into DESTDIR=/ PREFIX=/usr, with unit, users, udev rule and a first config"
 	@echo "make bench    the figures of Documentation/Benchmarks.md"
-	@echo "make bench-covey  membership beside serf, in network namespaces (root)"
+	@echo "make bench-covey  a covey: durable readings, takeover, repair, and membership beside serf (root)"
 	@echo "make soak     load for MINUTES=30, with troubles, and a verdict"
 	@echo "make sim      whole coveys in simulated time: SEEDS=1..2000, then the planted bugs"
 	@echo "make format   formats all Swift sources"
@@ -121,16 +121,24 @@ bench: setup-test
 	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && \
 	    ./footprint-benchmark load && ./footprint-benchmark start
 
-# A covey beside serf, in network namespaces: root's. SECONDS without kills each, so many KILLS.
-SECONDS ?= 60
-KILLS   ?= 8
-SIZES   ?= 3 10 32
+# A covey's readings, then its membership beside serf, in network namespaces: root's. DURABLE seconds at each rate, so many TAKEOVERS, so
+# many readings for each of the REPAIRS; of membership SECONDS without kills each, so many KILLS.
+DURABLE   ?= 10
+TAKEOVERS ?= 10
+REPAIRS   ?= 36000 360000
+SECONDS   ?= 60
+KILLS     ?= 8
+SIZES     ?= 3 10 32
 bench-covey: setup-test
 	$(call apt_install,$(BENCH_PACKAGES))
-	for program in covey membership-benchmark; do \
+	for program in covey covey-benchmark membership-benchmark; do \
 	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
 	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && \
-	    $(SUDO) env COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" ./membership-benchmark $(SECONDS) $(KILLS) $(SIZES)
+	    page="COVEY_BENCH_PAGE=$(CURDIR)/Documentation/Benchmarks.md" && \
+	    $(SUDO) env "$$page" ./covey-benchmark durable $(DURABLE) && \
+	    $(SUDO) env "$$page" ./covey-benchmark takeover $(TAKEOVERS) && \
+	    $(SUDO) env "$$page" ./covey-benchmark repair $(REPAIRS) && \
+	    $(SUDO) env "$$page" ./membership-benchmark $(SECONDS) $(KILLS) $(SIZES)
 
 MINUTES ?= 30
 soak: setup-test

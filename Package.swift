@@ -156,6 +156,7 @@ let package = Package(
             ["BenchmarkKit", "Environment", "LogFormat", "Model", "Posix", "RingLog", "TestKit"],
             path: "Benchmarks/Footprint"),
         program("membership-benchmark", ["BenchmarkKit", "TestKit"], path: "Benchmarks/Membership"),
+        program("covey-benchmark", ["BenchmarkKit", "TestKit"], path: "Benchmarks/Covey"),
         program("soak", ["BenchmarkKit", "Model", "TestKit"], path: "Benchmarks/Soak"),
 
         tests("ModelTests", ["Model"]),

@@ -8,6 +8,8 @@ import TestKit
 /// Usage: `membership-benchmark [SECONDS [KILLS [SIZE…]]]`; needs root.
 @main
 struct Membership {
+    /// Until a covey that has just formed is at rest.
+    private static let settling = 90
     /// Of every phase without kills.
     let seconds: Double
     let kills: Int
@@ -45,7 +47,8 @@ struct Membership {
             deaths.note("At \(size), covey takes \(speed.text(2)) times as long as serf until all call it dead.")
         }
         quiet.note(
-            "\(numbers.first ?? 60) s without any load or fault; bytes with Ethernet headers, as the cable carries them."
+            "\(numbers.first ?? 60) s without any load or fault, \(settling) s after all knew all; bytes with Ethernet "
+                + "headers, as the cable carries them."
         )
         deaths.note("Medians (least–most) of \(benchmark.kills) kills with -9, one after the other.")
         wrong.note(
@@ -97,8 +100,8 @@ struct Membership {
             Set(words.filter { $0.kind == .joined }.map { $0.observer * size + $0.subject }).count == size * (size - 1)
         }
         guard isWhole else { throw ChildFailure(description: "\(contender) of \(size): not all know all") }
-        // The news of the start are over.
-        try await Task.sleep(for: .seconds(15))
+        // The news of the start are over, and the streams that brought them are let go: covey does so after a minute.
+        try await Task.sleep(for: .seconds(Self.settling))
         var result = Result()
         try await idle(clan, &result)
         for percent in [10, 30] {

@@ -35,7 +35,7 @@ package struct BrokerSettings: Hashable, Sendable {
     package var receiveMaximum = 4096
     /// After this long without a message a link that is connected says so.
     package var silentAlarm: Duration?
-    /// How long a message may wait for its commit and acknowledgement.
+    /// How long a message may wait for its commit and acknowledgement. 0: not at all, but what comes during a commit shares the next.
     package var commitWindow = Duration.seconds(1)
     package var version = MQTTVersion.automatic
     package var reconnect = ReconnectSettings()
@@ -69,7 +69,7 @@ extension BrokerSettings {
         try demand(
             keepAlive >= .seconds(5) && keepAlive <= .seconds(65_535),
             "the keep-alive \(keepAlive.text) is not between 5 s and 65535 s")
-        try demand(commitWindow > .zero, "the commit window must be above 0")
+        try demand(commitWindow >= .zero, "the commit window must not be below 0")
         try demand(
             (1...65_535).contains(receiveMaximum), "receive maximum \(receiveMaximum) is not between 1 and 65535")
         try demand(

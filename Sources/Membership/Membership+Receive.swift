@@ -49,9 +49,10 @@ extension Membership {
         case .challenge(let nonce, let node):
             prove(nonce, node, envelope, from, way, now)
         case .sync(let sequence, let digest):
-            receiveSync(sequence, digest, envelope, from, now)
+            receiveSync(sequence, digest, envelope, from, way, now)
         case .same(let sequence):
             seedAnswered(sequence, envelope.sender, now)
+            syncAnswered(sequence)
         case .state(let sequence, let isLast, let wantsAnswer, let records):
             receiveState(sequence, isLast: isLast, wantsAnswer: wantsAnswer, records, envelope, from, now, &rng)
         }

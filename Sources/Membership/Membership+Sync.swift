@@ -5,15 +5,42 @@ import Model
 ///
 /// | message | answer |
 /// |---|---|
-/// | sync, digest as ours | same |
-/// | sync, digest another | all pages of state; the last one wants an answer |
+/// | sync, digest as ours | same, the way that it came |
+/// | sync, digest another | all pages of state by stream; the last one wants an answer |
 /// | state, the last page, wants an answer | all pages of state |
+///
+/// The planned one asks by datagram, and by stream where that brings no answer: among many a partner is seldom one to whom a stream
+/// stands, and opening it costs more bytes than all that half a minute of probes sends.
+struct OpenSync: Hashable, Sendable {
+    let sequence: UInt64
+    let partner: PeerAddress
+    let start: StartID
+}
+
 extension Membership {
     mutating func pushPull(_ now: MonotonicInstant, _ rng: inout some RandomNumberGenerator) {
         nextPushPullAt = now.advanced(by: spread(scale.pushPullInterval, &rng))
         guard phase == .running, let partner = randomPresent(1, besides: nil, using: &rng).first else { return }
         pushPullWith = partner.address
-        sync(with: partner.address, partner.identity.start)
+        let sync = OpenSync(sequence: nextSequence(), partner: partner.address, start: partner.identity.start)
+        openSync = sync
+        syncByStreamAt = now.advanced(by: settings.probeTimeout * (1 + localHealth))
+        send(.sync(sequence: sync.sequence, digest: digest), to: sync.start, at: sync.partner, by: .datagram)
+    }
+
+    /// The datagram or its answer was lost, or none pass there.
+    mutating func syncByStream() {
+        syncByStreamAt = .never
+        guard let sync = openSync else { return }
+        openSync = nil
+        guard phase == .running else { return }
+        send(.sync(sequence: sync.sequence, digest: digest), to: sync.start, at: sync.partner, by: .frame)
+    }
+
+    mutating func syncAnswered(_ sequence: UInt64) {
+        guard openSync?.sequence == sequence else { return }
+        openSync = nil
+        syncByStreamAt = .never
     }
 
     /// Another partner, soon, where this one cannot be reached by stream.
@@ -36,10 +63,11 @@ extension Membership {
     }
 
     mutating func receiveSync(
-        _ sequence: UInt64, _ digest: UInt64, _ envelope: Envelope, _ from: PeerAddress, _ now: MonotonicInstant
+        _ sequence: UInt64, _ digest: UInt64, _ envelope: Envelope, _ from: PeerAddress, _ way: Way,
+        _ now: MonotonicInstant
     ) {
         if digest == self.digest {
-            send(.same(sequence: sequence), to: envelope.start, at: from, by: .frame)
+            send(.same(sequence: sequence), to: envelope.start, at: from, by: way)
         } else {
             sendState(sequence: sequence, wantsAnswer: true, to: envelope.start, at: from, now)
         }
@@ -56,6 +84,7 @@ extension Membership {
         var isWrongAboutUs = false
         for record in records where merge(record, source, now, &rng) { isWrongAboutUs = true }
         seedAnswered(sequence, envelope.sender, now)
+        syncAnswered(sequence)
         // A page that told much tells that there is more to come: after a power cut all gateways arrive within seconds.
         if members.count - before > before / MembershipLimits.arrivalPart {
             nextPushPullAt = min(nextPushPullAt, now.advanced(by: spread(settings.arrivalPause, &rng)))

@@ -65,6 +65,9 @@ package struct Membership: Sendable {
     var lastGossipAt: MonotonicInstant?
     var nextPushPullAt = MonotonicInstant.never
     var pushPullWith: PeerAddress?
+    /// Asked by datagram, and by stream from then on.
+    var openSync: OpenSync?
+    var syncByStreamAt = MonotonicInstant.never
     /// Of a state whose first page made us a newcomer, until its last page.
     var newcomerSequence: UInt64?
     var lastIntroductionAt: MonotonicInstant?
@@ -151,7 +154,7 @@ extension Membership {
     var earliest: MonotonicInstant {
         guard phase == .running || phase == .leaving else { return .never }
         var earliest = min(nextProbeAt, nextDeadProbeAt, nextRelayAt, nextSuspicionAt)
-        earliest = min(earliest, nextGossipAt, nextPushPullAt, nextJoinAt)
+        earliest = min(earliest, nextGossipAt, nextPushPullAt, nextJoinAt, syncByStreamAt)
         earliest = min(earliest, leaveBy, nextChallengeAt, forgetAt)
         if let probe, !probe.isIndirect { earliest = min(earliest, probe.indirectAt) }
         return earliest
@@ -165,6 +168,7 @@ extension Membership {
         if now >= nextSuspicionAt { endSuspicions(now, using: &rng) }
         if now >= nextChallengeAt { serveChallenges(now, &rng) }
         if now >= nextDeadProbeAt { probeDead(now, &rng) }
+        if now >= syncByStreamAt { syncByStream() }
         if now >= nextPushPullAt { pushPull(now, &rng) }
         if now >= nextJoinAt { join(now, &rng) }
         if now >= forgetAt { forgetOld(now) }

@@ -35,6 +35,19 @@ import Testing
         #expect(covey.boxes[0].settled == [ticket])
     }
 
+    @Test("Where sources wait for copies, each of many readings is answered within a fifth of a second")
+    func promptAnswers() throws {
+        let covey = try CoveyBench(gateways: 3, acks: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        var tickets: [Ticket] = []
+        for _ in 0..<20 {
+            tickets.append(covey.feed(0, 1))
+            covey.run(seconds: 0.2)
+            #expect(covey.boxes[0].settled == tickets)
+        }
+    }
+
     @Test("What a dead gateway had not uploaded is uploaded by one survivor, once")
     func survivor() throws {
         let covey = try CoveyBench(gateways: 3)

@@ -181,6 +181,18 @@ private struct Queue {
         #expect(policy.decision(now: at(1005)) == .close(.window))
     }
 
+    @Test("Without a window a batch is closed as soon as anything has come, and speaks of no limit of the sender")
+    func noWindow() {
+        var policy = Self.policy(window: .zero)
+        for round in 0..<200 {
+            policy.arrived(acknowledgeable: 20, bytes: 10, now: at(Int64(round)))
+            #expect(policy.decision(now: at(Int64(round))) == .close(.window))
+            policy.closed(.window, now: at(Int64(round)))
+            policy.acknowledged(moreWaited: false, roundTrip: .zero, now: at(Int64(round)))
+        }
+        #expect(policy.learnedInFlight == nil)
+    }
+
     @Test("The window never exceeds a quarter of the keep-alive")
     func keepAlive() {
         var policy = BatchPolicy(

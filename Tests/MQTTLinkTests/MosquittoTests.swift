@@ -33,6 +33,22 @@ import Testing
         await broker.stop()
     }
 
+    @Test("Without a commit window every message is delivered and acknowledged, at speed", .timeLimit(.minutes(1)))
+    func noWindow() async throws {
+        let broker = try MosquittoBroker(options: ["max_queued_messages 0"])
+        try await broker.start()
+        var settings = BrokerSettings.test(port: broker.port)
+        settings.commitWindow = .zero
+        let running = RunningLink(settings)
+        await running.events.waitForSubscription("t/#")
+        let publisher = CountingPublisher(port: broker.port, clientID: "publisher")
+        try await publisher.publish(count: 5000, message: Self.message)
+        await running.messages.wait { $0.count == 5000 }
+        try await running.stop()
+        #expect(Set(Self.numbers(running.messages.elements)).count == 5000)
+        await broker.stop()
+    }
+
     @Test(
         "A broker with 20 messages in flight is not slowed down to 20 per window", .timeLimit(.minutes(1)),
         arguments: [MQTTVersion.version5, .version311])

@@ -91,11 +91,11 @@ import Testing
         rig.machine.nextPushPullAt = rig.now
         rig.forgetSent()
         rig.step(.tick)
-        let partner = try #require(rig.sent.first { $0.way == .frame }).to
+        let partner = try #require(rig.sent.first { if case .sync = $0.message { true } else { false } }).to
         rig.forgetSent()
         rig.step(.unreachable(partner))
         rig.pass(.seconds(1))
-        #expect(rig.messages(.frame).contains { if case .sync = $0 { true } else { false } })
+        #expect(rig.messages(.datagram).contains { if case .sync = $0 { true } else { false } })
     }
 
     @Test func aloneLeavingIsOverAtOnce() {

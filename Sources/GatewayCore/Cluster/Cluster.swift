@@ -80,7 +80,7 @@ package struct Cluster: Sendable {
         gossip = GossipState(
             node: setup.node, start: start, incarnation: membership.incarnation, spaces: ClusterSpace.declarations,
             settings: setup.gossip)
-        replicator = Replicator(node: setup.node, settings: setup.replication)
+        replicator = Replicator(node: setup.node, settings: setup.replicatorSettings)
         duty = DutyRoster(node: setup.node, settings: setup.duty)
         waits = setup.sinks.map { _ in nil }
     }

@@ -21,6 +21,18 @@ package struct ClusterSetup: Sendable {
     package var version = ClusterSetup.currentVersion
     /// What it can do besides, a bit each; see ``ClusterFeature``.
     package var features = ClusterFeature.queries
+    /// How long copies may wait for their block: a fresh reading is on all disks that should have it in two seconds. Where sources are
+    /// answered from other disks only, they wait for this too, and a broker with 20 messages in flight sends no more meanwhile. What
+    /// `acks` says here is taken for what it says at the others.
+    var copyWindow: Duration { acks > 1 ? Self.awaitedCopyWindow : .milliseconds(400) }
+    /// 20 blocks a second at most, of a gateway whose peers commit as often.
+    private static let awaitedCopyWindow = Duration.milliseconds(50)
+    /// Claims of copies are what answers them.
+    var replicatorSettings: ReplicatorSettings {
+        var settings = replication
+        if acks > 1 { settings.claimInterval = min(settings.claimInterval, Self.awaitedCopyWindow) }
+        return settings
+    }
     /// The id of a key of the covey, by its bytes: a hash. `nil` where the covey has no key of its own, and none to change.
     package var identifyKey: (@Sendable ([UInt8]) -> UInt32)?
     package var membership = MembershipSettings()

@@ -8,9 +8,6 @@ import Sinks
 
 // Logs of others in this ring, and what of this ring others get.
 extension GatewayCore {
-    /// Copies wait no longer than this for their block: a fresh reading is on all disks that should have it in two seconds.
-    private static let copyWindow = Duration.milliseconds(400)
-
     mutating func stepReplication(
         _ event: ReplicationEvent, now: MonotonicInstant, _ directives: inout [GatewayDirective]
     ) {
@@ -118,7 +115,7 @@ extension GatewayCore {
         do throws(RingError) {
             let new = try ring.store(log, first: chunk.first, readings: chunk.readings, anchors: chunk.anchors)
             // What is here or on its way already needs nothing more than its event.
-            if !new.isEmpty { want(by: now.advanced(by: Self.copyWindow)) }
+            if !new.isEmpty, let cluster { want(by: now.advanced(by: cluster.setup.copyWindow)) }
             for (index, reading) in chunk.readings.enumerated() {
                 let offset = chunk.first.advanced(by: index)
                 noteCopy(StoredReading(log: log.log, offset: offset, reading: reading), of: log.node)

@@ -6,7 +6,7 @@ import Model
 package final class Fleet: Sendable {
     package let directory: String
     package let members: [Member]
-    package let receiver = HTTPReceiver()
+    package let receiver: HTTPReceiver
     package let sinkPort: Int
     /// `nil` on the loop.
     package let network: LabNetwork?
@@ -17,18 +17,22 @@ package final class Fleet: Sendable {
     /// - Parameters:
     ///   - keyless: Members whose key file is not there: ``Member/keyFile`` names it.
     ///   - network: Has as many places at least; the member of an index is in that place.
+    ///   - parent: The folder of the gateways' folders.
+    ///   - ring: The size of each one's ring.
     ///   - isSeeded: Whether the configurations say where the others are.
     ///   - cluster: More lines of each one's `[cluster]`, made in the folder.
     package init(
         _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], network: LabNetwork? = nil,
+        under parent: String = "/tmp", ring: String = "32 MiB", receiver: HTTPReceiver = HTTPReceiver(),
         isSeeded: Bool = true,
         cluster: (_ index: Int, _ folder: String) async throws -> [String] = { _, _ in [] }
     ) async throws {
-        var template = Array("/tmp/covey-fleet-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in /tmp can be made") }
+        var template = Array("\(parent)/covey-fleet-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw ChildFailure(description: "no folder in \(parent) can be made") }
         let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         self.directory = directory
         self.network = network
+        self.receiver = receiver
         sinkPort = try MosquittoBroker.freePort()
         let sinkHost = network?.address(.outside) ?? "127.0.0.1"
         self.sinkHost = sinkHost
@@ -39,7 +43,7 @@ package final class Fleet: Sendable {
             let member = try Member(index, directory: directory, seat: seats[index])
             if !keyless.contains(index) { try Self.copyKey(in: directory, to: member) }
             try member.configure(
-                acks: acks, window: window, seeds: isSeeded ? seats.map(\.address) : [],
+                acks: acks, window: window, ring: ring, seeds: isSeeded ? seats.map(\.address) : [],
                 sink: "\(sinkHost):\(sinkPort)", cluster: try await cluster(index, directory))
             try await member.broker.start()
             members.append(member)

@@ -38,6 +38,11 @@ package final class Member: Sendable {
 
     package var configuration: String { "\(directory)/\(name).toml" }
     private var socket: String { "\(directory)/\(name).sock" }
+    /// Of the broker of a member in a place of a network.
+    package var brokerSocket: String { Self.brokerSocket(name, in: directory) }
+
+    private static func brokerSocket(_ name: String, in directory: String) -> String { "\(directory)/\(name).mqtt" }
+
     package var dataDirectory: String { "\(directory)/\(name)" }
     package var keyFile: String { "\(directory)/\(name).key" }
     /// Where it keeps the keys that orders brought.
@@ -53,7 +58,7 @@ package final class Member: Sendable {
             publisher = CountingPublisher(port: broker.port, clientID: "load-\(index)")
         } else {
             // Sensors are at the gateway's side of any cut.
-            let socket = "\(directory)/\(name).mqtt"
+            let socket = Self.brokerSocket(name, in: directory)
             let options = Site.generous + ["listener 0 \(socket)"]
             broker = try MosquittoBroker(options: options, under: seat.wrapper)
             publisher = CountingPublisher(socket: socket, clientID: "load-\(index)")
@@ -61,7 +66,9 @@ package final class Member: Sendable {
     }
 
     /// - Parameter cluster: More lines of `[cluster]`.
-    func configure(acks: Int, window: String, seeds: [String], sink: String, cluster: [String]) throws {
+    func configure(
+        acks: Int, window: String, ring: String, seeds: [String], sink: String, cluster: [String]
+    ) throws {
         let text = """
             [gateway]
             name     = "\(name)"
@@ -70,7 +77,7 @@ package final class Member: Sendable {
             [api]
             socket = "\(socket)"
             [storage]
-            ring_size     = "32 MiB"
+            ring_size     = "\(ring)"
             commit_window = "\(window)"
             acks          = \(acks)
             [cluster]

@@ -21,9 +21,11 @@ package final class CountingPublisher: Sendable {
     private let inFlight: Int
     private let credentials: (username: String, password: String)?
     private let state = Mutex(State())
+    private let acknowledgedNumber: (@Sendable (Int) -> Void)?
 
     /// `inFlight`: messages sent and not yet acknowledged, at most.
     package init(port: Int, clientID: String, inFlight: Int = 200, credentials: (String, String)? = nil) {
+        acknowledgedNumber = nil
         host = "127.0.0.1"
         self.port = port
         self.clientID = clientID
@@ -31,8 +33,13 @@ package final class CountingPublisher: Sendable {
         self.credentials = credentials
     }
 
-    /// `socket`: the path of a socket that the broker listens on; no cut of a network is between the two.
-    package init(socket: String, clientID: String, inFlight: Int = 200) {
+    /// - Parameters:
+    ///   - socket: The path of a socket that the broker listens on; no cut of a network is between the two.
+    ///   - acknowledged: Is told the number of each message as soon as the broker has acknowledged it.
+    package init(
+        socket: String, clientID: String, inFlight: Int = 200, acknowledged: (@Sendable (Int) -> Void)? = nil
+    ) {
+        acknowledgedNumber = acknowledged
         (host, port, credentials) = (socket, 0, nil)
         self.clientID = clientID
         self.inFlight = inFlight
@@ -79,6 +86,7 @@ package final class CountingPublisher: Sendable {
             state.acknowledged[number] = true
             state.acknowledgedCount += 1
         }
+        acknowledgedNumber?(number)
     }
 
     /// One connection, on one thread.
