@@ -29,8 +29,12 @@ extension Gateway {
         _ configuration: GatewayConfiguration, logger: Logger, drivers: [DeviceID: any Driver] = [:],
         patience: Patience = Patience(), threshold: LogThreshold = LogThreshold(.notice)
     ) async throws -> Gateway {
-        // Where it cannot be made, the gateway runs without, and says so when it opens what should lie there.
-        try? File.makeDirectory(configuration.gateway.dataDirectory)
+        do {
+            try File.makeDirectory(configuration.gateway.dataDirectory)
+        } catch {
+            // Then the gateway runs without, and says so when it opens what should lie there.
+            guard error.isOfTheDisk else { throw error }
+        }
         // Under systemd it is there already; by hand it may not be, and the socket's own error says the rest.
         let socket = configuration.api.socket
         if let slash = socket.lastIndex(of: "/") { try? File.makeDirectory(String(socket[..<slash])) }

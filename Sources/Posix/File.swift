@@ -46,6 +46,11 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension SystemError {
+    /// Whether the disk is the reason, rather than who asked or what for: it may be another one tomorrow.
+    package var isOfTheDisk: Bool { [EROFS, ENOSPC, EDQUOT, EIO, ENOTCONN, ENODEV, ENXIO].contains(number) }
+}
+
 extension DiskError {
     init(_ error: SystemError) {
         let code: Code =

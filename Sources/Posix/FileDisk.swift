@@ -27,12 +27,14 @@ package final class FileDisk: Disk {
     }
 
     /// A disk to write to as soon as ``reopen(where:)`` can open it or make it, and not before: until then it answers writes with `reason`.
-    /// What lies at `path` now is read, where that is possible; where there is nothing, `size` bytes of zeros are.
-    package init(path: String, size wanted: Int, closedFor reason: String) throws(SystemError) {
+    /// What lies at `path` now is read, where that is possible; where there is nothing, or it `isUnusable`, `size` bytes of zeros are.
+    package init(
+        path: String, size wanted: Int, closedFor reason: String, isUnusable: Bool = false
+    ) throws(SystemError) {
         self.path = path
         closed = Mutex(DiskError(.readOnly, reason))
         var status = stat()
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = isUnusable ? -1 : open(path, O_RDONLY | O_CLOEXEC)
         if file >= 0, fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 {
             descriptor = file
             size = Int(status.st_size)

@@ -12,7 +12,7 @@ package final class InstanceLock: Sendable {
         let path = directory + "/lock"
         var descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         let refused = SystemError("open", path)
-        if descriptor < 0, Self.isOfTheDisk(refused.number) {
+        if descriptor < 0, refused.isOfTheDisk || refused.number == ENOENT {
             descriptor = open(path, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else {
                 self.descriptor = descriptor
@@ -37,9 +37,6 @@ package final class InstanceLock: Sendable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    private static func isOfTheDisk(_ number: Int32) -> Bool {
-        [EROFS, ENOSPC, EDQUOT, EIO, ENOENT, ENOTDIR, ENOTCONN, EACCES, EPERM].contains(number)
-    }
 }
 
 package enum InstanceLockError: Error, Hashable, Sendable, CustomStringConvertible {

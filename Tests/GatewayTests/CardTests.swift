@@ -135,6 +135,24 @@ struct CardTests {
         try card.pull()
     }
 
+    @Test("A read-only card with something that is no ring is left as it is, and the gateway runs from memory")
+    func startsBesideAStranger() async throws {
+        let (site, card) = try await makeSite(mebibytes: 64)
+        try MosquittoBroker.write(String(repeating: "no ring\n", count: 10_000), to: site.directory + "/data/ring")
+        try card.pull()
+        try card.putIn(at: site.directory + "/data", readOnly: true)
+        try await site.start()
+        let load = Load(site: site, publishers: 1)
+        try await load.run(count: 50, rate: nil)
+        await site.receiver.waitForReadings(50)
+        #expect(load.compare(with: site.receiver) == (0, 0))
+        let status = try await site.status()
+        #expect(status.health == "failed")
+        #expect(status.reasons.contains { $0.contains("it cannot be set aside") })
+        await site.end()
+        try card.pull()
+    }
+
     @Test("A card that others have filled takes readings all the same, and what could not be kept is said")
     func isFull() async throws {
         let (site, card) = try await makeSite(mebibytes: 64)

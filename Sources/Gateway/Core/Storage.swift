@@ -64,19 +64,20 @@ struct Storage: Sendable {
         _ path: String, _ storage: StorageConfiguration, because reason: String, now: MonotonicInstant,
         _ findings: inout [String]
     ) throws(GatewayError) -> (FileDisk, RingLog) {
-        do {
-            let size = Int(storage.ringSize.rawValue)
-            let disk = try FileDisk(path: path, size: size, closedFor: reason)
-            var (opened, ring) = try openRing(disk, at: path, storage, wasThere: disk.isThere, &findings)
-            ring.holdInMemory(because: reason, now: now)
-            return (opened, ring)
-        } catch let error as SystemError {
-            throw .storage(error.description)
-        } catch let error as GatewayError {
-            throw error
-        } catch {
-            throw .storage("\(error)")
+        let size = Int(storage.ringSize.rawValue)
+        var failure: any Error = GatewayError.storage(reason)
+        // What is there and is no ring of ours cannot be set aside: then without it.
+        for isUnusable in [false, true] {
+            do {
+                let disk = try FileDisk(path: path, size: size, closedFor: reason, isUnusable: isUnusable)
+                var (opened, ring) = try openRing(disk, at: path, storage, wasThere: disk.isThere, &findings)
+                ring.holdInMemory(because: reason, now: now)
+                return (opened, ring)
+            } catch {
+                failure = error
+            }
         }
+        throw .storage("\(failure)")
     }
 
     private static func openWritable(
