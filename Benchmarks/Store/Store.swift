@@ -13,6 +13,9 @@ struct Store {
         case "flash":
             let hours = numbers.first ?? 6
             try Flash.run([Flash(rate: 100, hours: hours), Flash(rate: 1000, hours: max(hours / 3, 1))])
+        case "rest":
+            let site: Site.Parameters = words.contains("tuning") ? .tuning : .heldOut
+            try Rest(site: site, hours: numbers.first ?? 24).run(alone: words.contains("alone"))
         default:
             throw ChildFailure(
                 description: "usage: store-benchmark append [COMMITS [RUNS]] | store-benchmark flash [HOURS]")

@@ -96,7 +96,7 @@ struct SpaceTests {
             // Texts that nothing shortens: what a segment held takes as much again when it is merged.
             try rig.append(
                 (0..<100).map {
-                    let text = String(rig.random.next(), radix: 36) + String(rig.random.next(), radix: 36)
+                    let text = (0..<3).map { _ in String(rig.random.next(), radix: 36) }.joined()
                     return reading("d\($0)", .text("\(round)-" + text), at: rig.uptime)
                 })
             rig.commitAll()
