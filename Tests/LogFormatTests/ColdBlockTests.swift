@@ -56,6 +56,23 @@ struct ColdBlockTests {
     }
 
     @Test
+    func `a device whose many metrics seldom come together costs no more than its readings`() throws {
+        var placed: [ColdSample.Placed] = []
+        for index in 0..<4000 {
+            // Neighbours come together once each, so that all of them belong together.
+            let metrics = index < 99 ? [index, index + 1] : [index * 37 % 100]
+            for metric in metrics {
+                let reading = Reading(
+                    series: series("d", "metric-\(metric)"), stamp: stamp(Int64(index) * 1_000_000), value: .number(1))
+                placed.append((log, UInt64(placed.count), reading))
+            }
+        }
+        let sample = ColdSample(placed)
+        #expect(try sample.holds(placed))
+        #expect(sample.blocks.count == 1)
+    }
+
+    @Test
     func `every double comes back, alone and among decimals`() throws {
         var random = SeededRandom(seed: 9)
         let odd = [
@@ -116,8 +133,9 @@ struct ColdBlockTests {
         #expect(sample.blocks.count > 2)
         for block in sample.blocks.dropLast() {
             #expect(block.bytes.count <= Geometry.standard.blockBytes)
-            #expect(block.bytes.count - block.used <= 1024, "\(block.used) of \(block.bytes.count)")
         }
+        let free = sample.blocks.dropLast().reduce(0) { $0 + $1.bytes.count - $1.used }
+        #expect(free / (sample.blocks.count - 1) <= 512, "\(free)")
         var names = [0, 0]
         for (place, block) in sample.blocks.prefix(2).enumerated() { names[place] = try frame(block.bytes).definitions.count }
         #expect(names[0] > 0 && names[1] >= names[0])

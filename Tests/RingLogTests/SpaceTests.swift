@@ -132,7 +132,7 @@ struct SpaceTests {
     @Test
     func `hours of outage follow from size and rate`() {
         let hours = RingCapacity.hours(ringBytes: 1 << 30, readingsPerSecond: 100)
-        #expect(hours > 300 && hours < 500)
+        #expect(hours > 600 && hours < 800)
         #expect(RingCapacity.hours(ringBytes: 16 << 20, readingsPerSecond: 100) == 0)
     }
 }

@@ -33,10 +33,13 @@ struct ColdColumns {
     private var messages = MessageOrder.Groups()
     /// The group of each message, in the order in which they came.
     private var order: [Int32] = []
+    /// How many more marks of messages in which a series is may be read.
+    private var marksLeft: Int
 
     /// `readings`: of the block; so many the groups must have.
     init(_ section: ByteReader, readings: Int) throws(FormatError) {
         var reader = section
+        marksLeft = ColdGroups.marksPerReading * readings
         let base = try reader.signed()
         var hint: Int64 = 0
         var found = 0
@@ -80,6 +83,8 @@ struct ColdColumns {
             var isThere: [Int64]?
             var count = messages.count
             if head & 1 != 0 {
+                marksLeft -= messages.count
+                guard marksLeft >= 0 else { throw .invalid("messages of a series") }
                 let marks = try IntegerColumn.read(messages.count, from: &part)
                 count = marks.count { $0 == 1 }
                 guard count > 0 else { throw .invalid("messages of a series") }
@@ -124,7 +129,7 @@ struct ColdColumns {
                     cursors[track] += 1
                 }
                 guard wanted[track], places.contains(place) else { continue }
-                if open[track] == nil { open[track] = try self.open(track, group) }
+                if open[track] == nil { open[track] = try self.open(track, group, first: open[tracks[track].first]) }
                 guard let column = open[track] else { continue }
                 let cursor = cursors[track]
                 var quality = Quality.good
@@ -142,7 +147,8 @@ struct ColdColumns {
         }
     }
 
-    private func open(_ index: Int, _ group: Group) throws(FormatError) -> Open {
+    /// `first`: the group's first track, where it is open.
+    private func open(_ index: Int, _ group: Group, first known: Open?) throws(FormatError) -> Open {
         let track = tracks[index]
         var reader = track.values
         let values = try TrackValues.read(track.form, track.count, from: &reader)
@@ -152,7 +158,7 @@ struct ColdColumns {
         var first: DeviceTimeTrack?
         if form == DeviceTimeTrack.shared {
             guard index != track.first else { throw .invalid("times of a device") }
-            first = try open(track.first, group).deviceTimes
+            first = if let known { known.deviceTimes } else { try open(track.first, group, first: nil).deviceTimes }
         }
         let uptimes = form == 0 ? [] : uptimes(of: track, group)
         let deviceTimes = try DeviceTimeTrack.read(form, uptimes: uptimes, first: first, from: &reader)

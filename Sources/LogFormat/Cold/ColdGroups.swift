@@ -32,9 +32,23 @@ struct ColdGroups {
 
     private var nodes: [Node] = []
 
+    /// So many marks per reading, all in all, may say in which messages of their groups series are: bounds what a reader allocates. A device
+    /// whose messages have less in common than that gets a group for each of its series.
+    static let marksPerReading = 32
+
     /// `rows`: by log, and by offset within a log. `devices`: of each series of the dictionary, a number of its device.
     init(_ rows: ArraySlice<ColdRow>, devices: [Int32]) {
-        let nodeOf = connect(rows, devices)
+        sort(rows, connect(rows, devices))
+        var marks = 0
+        for group in groups {
+            for track in group.tracks where track.messages.count < group.times.count { marks += group.times.count }
+        }
+        guard marks > Self.marksPerReading * rows.count else { return }
+        (nodes, groups, sequence) = ([], [], [])
+        sort(rows, connect(rows, devices.indices.map { Int32($0) }))
+    }
+
+    private mutating func sort(_ rows: ArraySlice<ColdRow>, _ nodeOf: [Int]) {
         var last = (group: -1, track: -1, time: Int64(0))
         for (place, row) in zip(rows.indices, rows) {
             let node = nodeOf[place - rows.startIndex]
