@@ -39,11 +39,13 @@ package struct SensorSite {
 
         /// The one that the block format was tuned with.
         package static let tuning = Parameters(
-            seed: 1, climates: 24, climatePeriod: 30, probes: 16, meters: 12, meterPeriod: 10, flows: 4, soils: 12, airs: 6,
+            seed: 1, climates: 24, climatePeriod: 30, probes: 16, meters: 12, meterPeriod: 10, flows: 4, soils: 12,
+            airs: 6,
             programs: 3, lines: 10, states: 6, delay: 4, noise: 1)
         /// Looked at once the format was done.
         package static let heldOut = Parameters(
-            seed: 20_261_122, climates: 15, climatePeriod: 60, probes: 30, meters: 16, meterPeriod: 15, flows: 8, soils: 20,
+            seed: 20_261_122, climates: 15, climatePeriod: 60, probes: 30, meters: 16, meterPeriod: 15, flows: 8,
+            soils: 20,
             airs: 10, programs: 2, lines: 16, states: 4, delay: 7, noise: 1.4)
     }
 
@@ -162,7 +164,8 @@ package struct SensorSite {
             }
         return values.map { metric, unit, value in
             Reading(
-                series: Series(device: device.id, metric: metric, unit: unit), stamp: stamp, value: value, deviceTime: time)
+                series: Series(device: device.id, metric: metric, unit: unit), stamp: stamp, value: value,
+                deviceTime: time)
         }
     }
 
@@ -218,10 +221,15 @@ package struct SensorSite {
         case .soil:
             let moisture = walk(index, 0, by: 0.7, around: 420) + noise(1.5)
             devices[index].levels[1] -= 0.000_02
-            return [("moisture", nil, told(moisture, 1)), ("battery", "V", told(devices[index].levels[1] + noise(0.002), 1000))]
+            return [
+                ("moisture", nil, told(moisture, 1)),
+                ("battery", "V", told(devices[index].levels[1] + noise(0.002), 1000)),
+            ]
         case .air:
             let carbon = walk(index, 0, by: 4, around: 650 + 250 * day) + noise(3)
-            return [("co2", "ppm", told(carbon, 1)), ("temperature", "°C", told(walk(index, 1, by: 0.02, around: 21), 10))]
+            return [
+                ("co2", "ppm", told(carbon, 1)), ("temperature", "°C", told(walk(index, 1, by: 0.02, around: 21), 10)),
+            ]
         case .program:
             return [("dew-point", "°C", .number(walk(index, 0, by: 0.02, around: 9 + day)))]
         case .line:

@@ -97,7 +97,8 @@ struct Head: Sendable {
     ) -> (unit: Int, block: EncodedBlock)? {
         guard
             let block = builder.takeBlock(
-                header(.cold, endsSnapshot: false), store: store, room: room(geometry), footerRuns: runs, isLast: isLast)
+                header(.cold, endsSnapshot: false), store: store, room: room(geometry), footerRuns: runs, isLast: isLast
+            )
         else { return nil }
         dictionary = builder.dictionary
         return (append(block), block)

@@ -84,7 +84,10 @@ struct ColdBlockTests {
                 var values = (0..<among).map { Double($0 % 7) / 10 }
                 values.insert(Double(bitPattern: bits), at: among / 2)
                 let placed = values.enumerated().map { index, value in
-                    (log, UInt64(index), Reading(series: series("d"), stamp: stamp(Int64(index)), value: .number(value)))
+                    (
+                        log, UInt64(index),
+                        Reading(series: series("d"), stamp: stamp(Int64(index)), value: .number(value))
+                    )
                 }
                 #expect(try ColdSample(placed).holds(placed), "\(bits)")
             }
@@ -137,7 +140,9 @@ struct ColdBlockTests {
         let free = sample.blocks.dropLast().reduce(0) { $0 + $1.bytes.count - $1.used }
         #expect(free / (sample.blocks.count - 1) <= 512, "\(free)")
         var names = [0, 0]
-        for (place, block) in sample.blocks.prefix(2).enumerated() { names[place] = try frame(block.bytes).definitions.count }
+        for (place, block) in sample.blocks.prefix(2).enumerated() {
+            names[place] = try frame(block.bytes).definitions.count
+        }
         #expect(names[0] > 0 && names[1] >= names[0])
     }
 
@@ -151,8 +156,10 @@ struct ColdBlockTests {
                 for (metric, base) in [("temperature", 2150), ("humidity", 4500), ("pressure", 100_850)] {
                     let value = Double(base + Int(random.next() % 5)) / 100
                     placed.append(
-                        (log, UInt64(placed.count),
-                            Reading(series: series("d\(device)", metric), stamp: stamp(time), value: .number(value))))
+                        (
+                            log, UInt64(placed.count),
+                            Reading(series: series("d\(device)", metric), stamp: stamp(time), value: .number(value))
+                        ))
                 }
             }
         }

@@ -75,7 +75,8 @@ struct ColdTrace {
 
     private static let texts = ["Online", "Offline", "", "größer ☀️", "e\u{301}", "\u{E9}"]
     private static let oddNumbers: [Double] = [
-        0.0, -0.0, .nan, Double(bitPattern: 0x7FF0_0000_0000_0001), Double(bitPattern: 0xFFF8_1234_5678_9ABC), .infinity,
+        0.0, -0.0, .nan, Double(bitPattern: 0x7FF0_0000_0000_0001), Double(bitPattern: 0xFFF8_1234_5678_9ABC),
+        .infinity,
         -.infinity, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, .greatestFiniteMagnitude,
         -.greatestFiniteMagnitude, 9_007_199_254_740_992, 9_007_199_254_740_994, -9_007_199_254_740_991, 0.1 + 0.2, .pi,
         1e-9, 123_456_789.123_456_789,

@@ -15,8 +15,10 @@ final class RocksDBPeer: Peer {
     private var rows = Row()
 
     private typealias Make = @convention(c) () -> OpaquePointer?
-    private typealias Put = @convention(c) (OpaquePointer?, UnsafePointer<UInt8>, Int, UnsafePointer<UInt8>, Int) -> Void
-    private typealias Write = @convention(c) (OpaquePointer?, OpaquePointer?, OpaquePointer?, UnsafeMutableRawPointer) -> Void
+    private typealias Put =
+        @convention(c) (OpaquePointer?, UnsafePointer<UInt8>, Int, UnsafePointer<UInt8>, Int) -> Void
+    private typealias Write =
+        @convention(c) (OpaquePointer?, OpaquePointer?, OpaquePointer?, UnsafeMutableRawPointer) -> Void
     private typealias Forget = @convention(c) (OpaquePointer?) -> Void
     private let put: Put
     private let write: Write
@@ -24,7 +26,7 @@ final class RocksDBPeer: Peer {
 
     init(path: String) throws {
         self.path = path
-        library = try Library("librocksdb.so.7.8", package: "librocksdb7.8")
+        library = try Library("librocksdb.so", package: "librocksdb-dev")
         put = library.function("rocksdb_writebatch_put")
         write = library.function("rocksdb_write")
         clear = library.function("rocksdb_writebatch_clear")
@@ -36,7 +38,8 @@ final class RocksDBPeer: Peer {
         let create: @convention(c) (OpaquePointer?, UInt8) -> Void =
             library.function("rocksdb_options_set_create_if_missing")
         create(options, 1)
-        let compress: @convention(c) (OpaquePointer?, Int32) -> Void = library.function("rocksdb_options_set_compression")
+        let compress: @convention(c) (OpaquePointer?, Int32) -> Void = library.function(
+            "rocksdb_options_set_compression")
         compress(options, 1)
         let open: @convention(c) (OpaquePointer?, UnsafePointer<CChar>, UnsafeMutableRawPointer) -> OpaquePointer? =
             library.function("rocksdb_open")

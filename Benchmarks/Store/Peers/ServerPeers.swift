@@ -50,7 +50,7 @@ extension Reading {
 
 /// InfluxDB 1.6 with times in microseconds; devices' times are left out.
 final class InfluxPeer: Peer {
-    let name = "InfluxDB 1.6 (no times of devices)"
+    let name = "InfluxDB 1.6, its TSM files (no times of devices)"
     private(set) var readings = 0
     private let folder: String
     private let process: ChildProcess
@@ -101,11 +101,17 @@ final class InfluxPeer: Peer {
     func settle() throws -> Int {
         try post.flush()
         var last = -1
-        while case let size = try Shell.size(folder + "/data"), size != last || size == 0 {
+        while case let size = try tables(), size != last || size == 0 {
             last = size
             sleep(12)
         }
         return last
+    }
+
+    /// Its series file has a fixed size of some 30 MB, which would say nothing of readings.
+    private func tables() throws -> Int {
+        let text = try Shell.run("find '\(folder)/data' -name '*.tsm' -printf '%s\\n' | awk '{s+=$1} END {print s+0}'")
+        return Int(text.prefix { $0.isNumber }) ?? 0
     }
 }
 
@@ -144,7 +150,8 @@ final class PrometheusPeer: Peer {
         }
         try Files.write(text + "# EOF\n", to: folder + "/metrics")
         try Shell.run(
-            "promtool tsdb create-blocks-from openmetrics --max-block-duration=48h '\(folder)/metrics' '\(folder)/data' 2>&1")
+            "promtool tsdb create-blocks-from openmetrics --max-block-duration=48h '\(folder)/metrics' '\(folder)/data' 2>&1"
+        )
         return try Shell.size(folder + "/data")
     }
 
@@ -153,7 +160,8 @@ final class PrometheusPeer: Peer {
 
 /// VictoriaMetrics with times in milliseconds, merged into one part.
 final class VictoriaPeer: Peer {
-    let name = "VictoriaMetrics 1.79 (milliseconds, 15 digits; no words, no times of devices; whole blocks compressed with zstd)"
+    let name =
+        "VictoriaMetrics 1.79 (milliseconds, 15 digits; no words, no times of devices; whole blocks compressed with zstd)"
     private(set) var readings = 0
     private let folder: String
     private let process: ChildProcess
@@ -174,7 +182,8 @@ final class VictoriaPeer: Peer {
     func commit(_ readings: [Reading]) throws {
         for reading in readings {
             guard let number = reading.number else { continue }
-            try post.add("\(reading.name){device=\"\(reading.series.device)\"} \(number) \(reading.stamp.wall.rawValue)")
+            try post.add(
+                "\(reading.name){device=\"\(reading.series.device)\"} \(number) \(reading.stamp.wall.rawValue)")
             self.readings += 1
         }
     }

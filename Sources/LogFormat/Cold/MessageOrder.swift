@@ -109,7 +109,9 @@ enum MessageOrder {
             var rest = groups.sorted
             var left = movesPerMessage * count
             for (head, move) in try IntegerColumn.read(count, from: &reader).enumerated() {
-                guard move >= 0, move < Int64(count - head), Int(move) <= left else { throw .invalid("move of a message") }
+                guard move >= 0, move < Int64(count - head), Int(move) <= left else {
+                    throw .invalid("move of a message")
+                }
                 left -= Int(move)
                 bring(head + Int(move), to: head, in: &rest)
             }

@@ -94,7 +94,8 @@ enum TrackValues {
         switch form & TrackForm.kinds {
         case 0...DecimalScale.most: return .numbers(try decimals(form, count, from: &reader))
         case TrackForm.bits:
-            return .numbers(try IntegerColumn.read(count, from: &reader).map { Double(bitPattern: UInt64(ordered: $0)) })
+            return .numbers(
+                try IntegerColumn.read(count, from: &reader).map { Double(bitPattern: UInt64(ordered: $0)) })
         case TrackForm.flags:
             var flags = try IntegerColumn.read(count, from: &reader)
             for index in 1..<max(count, 1) { flags[index] ^= flags[index - 1] }

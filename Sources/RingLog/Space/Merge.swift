@@ -58,7 +58,8 @@ package struct MaintenancePlan: Sendable {
             let geometry = plan.geometry
             // In its place: a builder is large, and taking it out and putting it back cost a third of a merge.
             while builder?.add(
-                reading, log: log, offset: Offset(offset), room: result.head.room(geometry), footerRuns: result.head.runs)
+                reading, log: log, offset: Offset(offset), room: result.head.room(geometry),
+                footerRuns: result.head.runs)
                 != true
             {
                 guard finishBlock(isLast: false) else { return false }
