@@ -14,6 +14,7 @@ JOBS      := $(shell nproc)
 BUILD_PACKAGES := build-essential libmosquitto-dev libgpiod-dev libsqlite3-dev libtomlplusplus-dev zlib1g-dev libavahi-client-dev
 RUN_PACKAGES   := mosquitto
 BENCH_PACKAGES := serf iproute2 nftables util-linux
+STORE_PACKAGES := influxdb prometheus victoria-metrics liblmdb0 librocksdb-dev curl
 ARM64_PACKAGES := mmdebstrap debian-archive-keyring qemu-user-static binutils git
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
     iproute2 nftables faketime avahi-daemon dbus e2fsprogs mount
@@ -115,10 +116,11 @@ install: release
 
 # Each program starts what it needs, prints its tables and puts them into the page.
 bench: setup-test
+	$(call apt_install,$(STORE_PACKAGES))
 	for program in covey ingest-benchmark store-benchmark footprint-benchmark; do \
 	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
 	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
-	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && \
+	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && ./store-benchmark rest 12 && \
 	    ./footprint-benchmark load && ./footprint-benchmark start
 
 # A covey's readings, then its membership beside serf, in network namespaces: root's. DURABLE seconds at each rate, so many TAKEOVERS, so

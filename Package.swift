@@ -142,7 +142,8 @@ let package = Package(
             "TestKit",
             ["CCovey", "CMosquitto", "CZlib", "Environment", "KeyValue", "Model", "Threads", nioSSL] + nio),
         .target(
-            name: "BenchmarkKit", dependencies: ["TestKit"], path: "Benchmarks/Kit", swiftSettings: strict),
+            name: "BenchmarkKit", dependencies: ["Environment", "Model", "TestKit"], path: "Benchmarks/Kit",
+            swiftSettings: strict),
         program("ingest-benchmark", ["BenchmarkKit", "CMosquitto", "TestKit"], path: "Benchmarks/Ingest"),
         program(
             "store-benchmark",

@@ -1,8 +1,10 @@
+import BenchmarkKit
 import TestKit
 
 /// What the ring does to a disk, beside SQLite with the same readings in the same commits.
 ///
-/// Usage: `store-benchmark append [COMMITS [RUNS]]` or `store-benchmark flash [HOURS]`
+/// Usage: `store-benchmark append [COMMITS [RUNS]]`, `store-benchmark flash [HOURS]` or `store-benchmark rest [HOURS] [tuning] [ms] [alone]`
+/// (`tuning`: the site that the format was tuned with; `ms`: stamps in whole milliseconds; `alone`: no other stores)
 @main
 struct Store {
     static func main() throws {
@@ -13,9 +15,14 @@ struct Store {
         case "flash":
             let hours = numbers.first ?? 6
             try Flash.run([Flash(rate: 100, hours: hours), Flash(rate: 1000, hours: max(hours / 3, 1))])
+        case "rest":
+            var site: SensorSite.Parameters = words.contains("tuning") ? .tuning : .heldOut
+            if words.contains("ms") { site.resolution = 1000 }
+            try Rest(site: site, hours: numbers.first ?? 24).run(alone: words.contains("alone"))
         default:
             throw ChildFailure(
-                description: "usage: store-benchmark append [COMMITS [RUNS]] | store-benchmark flash [HOURS]")
+                description: "usage: store-benchmark append [COMMITS [RUNS]] | store-benchmark flash [HOURS] "
+                    + "| store-benchmark rest [HOURS] [tuning] [ms] [alone]")
         }
     }
 }

@@ -1,42 +1,5 @@
 package import Model
 
-/// Raw values are part of the stored format. Readers pass unknown sections over.
-enum Section: UInt8 {
-    case runs = 1
-    case definitions = 2
-    case records = 3
-    case marks = 4
-    case contexts = 5
-    case contextColumn = 6
-    case seriesColumn = 7
-    case timeColumn = 8
-    case valueColumn = 9
-    case qualityColumn = 10
-    case deviceTimeColumn = 11
-    case repeatedMarks = 12
-    /// The sum of the checks of all series that the readings name (``SeriesTable``): four bytes. With other definitions than the writer had,
-    /// as a stale block in the place of a lost one brings them, readings would get wrong names; so they get none.
-    case names = 13
-
-    /// Not needed by those who read readings alone, and have the segment's dictionary.
-    var isBesideReadings: Bool {
-        switch self {
-        case .definitions, .records, .marks, .repeatedMarks: true
-        default: false
-        }
-    }
-}
-
-/// What several readings share of their stamps.
-struct ClockContext: Hashable {
-    let boot: BootID
-    let wallOffset: Microseconds
-    let isTrusted: Bool
-
-    /// Readers refuse more, 70,000 years, so that adding two of them cannot overflow.
-    static let mostMicroseconds: UInt64 = 1 << 61
-}
-
 /// A finished block, ready to be written.
 package struct EncodedBlock: Sendable {
     /// Whole units.
@@ -270,26 +233,13 @@ package struct BlockBuilder: Sendable {
         qualities.append(reading.quality)
         deviceTimes.append(reading.deviceTime)
         readings += 1
-        extendRuns(log: log, offset: offset, wall: stamp.wall, isTrusted: stamp.isTrusted)
+        runs.extend(log: log, offset: offset, wall: stamp.wall, isTrusted: stamp.isTrusted)
     }
 
     private mutating func contextIndex(_ wanted: ClockContext) -> Int {
         if let known = contexts.firstIndex(of: wanted) { return known }
         contexts.append(wanted)
         return contexts.count - 1
-    }
-
-    private mutating func extendRuns(log: LogID, offset: Offset, wall: Milliseconds, isTrusted: Bool) {
-        let last = runs.count - 1
-        if last >= 0, runs[last].log == log, runs[last].first.rawValue + UInt64(runs[last].count) == offset.rawValue {
-            runs[last].count += 1
-            if wall < runs[last].earliest { runs[last].earliest = wall }
-            if wall > runs[last].latest { runs[last].latest = wall }
-            if !isTrusted { runs[last].isTrusted = false }
-        } else {
-            runs.append(
-                Run(log: log, first: offset, count: 1, earliest: wall, latest: wall, isTrusted: isTrusted))
-        }
     }
 
     /// Puts the block together. `header` says everything but what follows from the content. `isAlone`: it defines all that it names, and no
@@ -302,20 +252,20 @@ package struct BlockBuilder: Sendable {
         var block: [UInt8] = []
         block.reserveCapacity(Geometry.units(covering: size) * Geometry.unit)
         block.append(contentsOf: repeatElement(0, count: BlockHeader.bytes))
-        Self.section(.definitions, definitions, to: &block)
-        Self.section(.records, records, to: &block)
-        Self.section(.marks, marks.bytes, to: &block)
-        Self.section(.repeatedMarks, repeatedMarks.bytes, to: &block)
+        BlockPayload.append(.definitions, definitions, to: &block)
+        BlockPayload.append(.records, records, to: &block)
+        BlockPayload.append(.marks, marks.bytes, to: &block)
+        BlockPayload.append(.repeatedMarks, repeatedMarks.bytes, to: &block)
         if readings > 0 {
-            Self.section(.runs, encodedRuns(), to: &block)
-            Self.section(.contexts, encodedContexts(), to: &block)
-            Self.section(.contextColumn, contextColumn.bytes, to: &block)
-            Self.section(.seriesColumn, seriesColumn.bytes, to: &block)
-            Self.section(.timeColumn, times.bytes, to: &block)
-            Self.section(.valueColumn, values.bytes, to: &block)
-            Self.section(.qualityColumn, qualities.bytes, to: &block)
-            Self.section(.deviceTimeColumn, deviceTimes.bytes, to: &block)
-            if !isAlone { Self.section(.names, encodedNames(), to: &block) }
+            BlockPayload.append(.runs, BlockPayload.runs(runs), to: &block)
+            BlockPayload.append(.contexts, BlockPayload.contexts(contexts), to: &block)
+            BlockPayload.append(.contextColumn, contextColumn.bytes, to: &block)
+            BlockPayload.append(.seriesColumn, seriesColumn.bytes, to: &block)
+            BlockPayload.append(.timeColumn, times.bytes, to: &block)
+            BlockPayload.append(.valueColumn, values.bytes, to: &block)
+            BlockPayload.append(.qualityColumn, qualities.bytes, to: &block)
+            BlockPayload.append(.deviceTimeColumn, deviceTimes.bytes, to: &block)
+            if !isAlone { BlockPayload.append(.names, BlockPayload.names(names), to: &block) }
         }
         var header = header
         header.payload = block.count - BlockHeader.bytes
@@ -329,39 +279,5 @@ package struct BlockBuilder: Sendable {
         let used = block.count
         let checksum = header.seal(&block, store: store)
         return EncodedBlock(bytes: block, runs: runs, checksum: checksum, readings: readings, used: used)
-    }
-
-    private static func section(_ section: Section, _ bytes: [UInt8], to block: inout [UInt8]) {
-        guard !bytes.isEmpty else { return }
-        block.append(section.rawValue)
-        block.append(blob: bytes)
-    }
-
-    private func encodedNames() -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.append(fixed: names)
-        return bytes
-    }
-
-    private func encodedRuns() -> [UInt8] {
-        var bytes: [UInt8] = []
-        for run in runs { run.write(to: &bytes) }
-        return bytes
-    }
-
-    private func encodedContexts() -> [UInt8] {
-        var bytes: [UInt8] = []
-        var last: ClockContext?
-        for context in contexts {
-            let sameBoot = context.boot == last?.boot
-            bytes.append((context.isTrusted ? 1 : 0) | (sameBoot ? 2 : 0))
-            if !sameBoot {
-                bytes.append(fixed: context.boot.high)
-                bytes.append(fixed: context.boot.low)
-            }
-            bytes.append(signed: context.wallOffset.rawValue &- (last?.wallOffset.rawValue ?? 0))
-            last = context
-        }
-        return bytes
     }
 }

@@ -16,6 +16,8 @@ package struct BlockFrame: Sendable {
         var values: ByteReader?
         var qualities: ByteReader?
         var deviceTimes: ByteReader?
+        /// In blocks of a ``ColdBuilder``, in the place of those from `series` on.
+        var groups: ByteReader?
         /// `nil` in blocks of versions that did not write it.
         var names: UInt32?
     }
@@ -52,6 +54,7 @@ package struct BlockFrame: Sendable {
             case .valueColumn: columns.values = part
             case .qualityColumn: columns.qualities = part
             case .deviceTimeColumn: columns.deviceTimes = part
+            case .groups: columns.groups = part
             case .names: columns.names = try part.fixed(UInt32.self)
             case nil: break
             }
@@ -82,26 +85,31 @@ package struct BlockFrame: Sendable {
         return contexts
     }
 
-    /// Whether the readings have the names from `table` that their writer gave them. Where its definitions are not those that the writer
-    /// had, nothing says which of them is wrong.
-    private func isNamed(by table: SeriesTable, _ series: ByteReader) throws(FormatError) -> Bool {
-        guard let names = columns.names else { return true }
-        var steps = StepReader(series)
-        var isUsed = [Bool](repeating: false, count: table.definitions.count)
-        var sum: UInt32 = 0
-        var isComplete = true
+    /// Indexes of the series that the readings have, each once.
+    private func usedSeries(_ column: ByteReader, limit: Int) throws(FormatError) -> [Int] {
+        var steps = StepReader(column)
+        var isUsed = [Bool](repeating: false, count: limit)
+        var used: [Int] = []
         for _ in 0..<header.readings {
             let index = try steps.next(limit: Limits.series)
-            guard index < isUsed.count, table[index] != nil else {
-                isComplete = false
-                continue
-            }
-            if isUsed[index] { continue }
-            isUsed[index] = true
+            if index < limit, isUsed[index] { continue }
+            used.append(index)
+            if index < limit { isUsed[index] = true }
+        }
+        return used
+    }
+
+    /// Whether the readings have the names from `table` that their writer gave them. Where its definitions are not those that the writer
+    /// had, nothing says which of them is wrong.
+    private func isNamed(by table: SeriesTable, _ used: [Int]) -> Bool {
+        guard let names = columns.names else { return true }
+        var sum: UInt32 = 0
+        for index in used {
+            // Of a lost definition nothing is known, and the sum proves nothing.
+            guard table[index] != nil else { return true }
             sum &+= table.check(of: index)
         }
-        // Of a lost definition nothing is known, and the sum proves nothing.
-        return !isComplete || sum == names
+        return sum == names
     }
 
     /// The readings in order, `nil` for one whose series' definition was lost. `table` must be that of the block's segment.
@@ -111,19 +119,68 @@ package struct BlockFrame: Sendable {
 
     /// Those at `places` alone, counted from the block's first, which must lie in the block. Cheaper by what the others cost to build.
     package func readings(_ table: SeriesTable, at places: Range<Int>) throws(FormatError) -> [Reading?] {
-        guard !places.isEmpty else { return [] }
-        guard let context = columns.context, let series = columns.series, let timePart = columns.times,
-            var values = columns.values
-        else { throw .truncated }
-        guard try isNamed(by: table, series) else { return Array(repeating: nil, count: places.count) }
+        var readings: [Reading?] = []
+        readings.reserveCapacity(places.count)
+        try forEach(table, at: places) { _, reading in readings.append(reading) }
+        return readings
+    }
+
+    /// Calls `take` with the place of each reading at `places`, in order, and the reading, `nil` where its series' definition was lost.
+    ///
+    /// - Parameter wanted: Of each series of `table`, whether it is asked for. Readings of the others are left out, and in cold blocks cost
+    ///   next to nothing.
+    package func forEach(
+        _ table: SeriesTable, at places: Range<Int>, wanted: [Bool]? = nil, _ take: (Int, Reading?) -> Void
+    ) throws(FormatError) {
+        let wanted = wanted ?? []
+        guard !places.isEmpty else { return }
+        guard let context = columns.context else { throw .truncated }
+        if let groups = columns.groups {
+            try forEach(in: try ColdColumns(groups, readings: header.readings), context, table, places, wanted, take)
+        } else {
+            try forEachRow(context, table, places, wanted, take)
+        }
+    }
+
+    private func forEach(
+        in cold: ColdColumns, _ context: ByteReader, _ table: SeriesTable, _ places: Range<Int>,
+        _ wanted: [Bool], _ take: (Int, Reading?) -> Void
+    ) throws(FormatError) {
+        let isNamed = isNamed(by: table, cold.series)
+        var contextSteps = StepReader(context)
+        var (next, clock) = (0, 0)
+        try cold.forEach(at: places, isWanted: { $0 >= wanted.count || wanted[$0] }) {
+            (place, series, uptime, value, quality, deviceTime) throws(FormatError) in
+            while next <= place {
+                clock = try contextSteps.next(limit: contexts.count)
+                next += 1
+            }
+            guard uptime.magnitude <= ClockContext.mostMicroseconds else { throw .invalid("uptime") }
+            guard isNamed, let definition = table[series] else { return take(place, nil) }
+            let stamp = Stamp(
+                boot: contexts[clock].boot, uptime: Microseconds(uptime), wallOffset: contexts[clock].wallOffset,
+                isTrusted: contexts[clock].isTrusted)
+            take(
+                place,
+                Reading(
+                    series: definition.series, stamp: stamp, value: value, quality: quality, deviceTime: deviceTime))
+        }
+    }
+
+    private func forEachRow(
+        _ context: ByteReader, _ table: SeriesTable, _ places: Range<Int>, _ wanted: [Bool],
+        _ take: (Int, Reading?) -> Void
+    ) throws(FormatError) {
+        guard let series = columns.series, let timePart = columns.times, var values = columns.values else {
+            throw .truncated
+        }
+        let isNamed = isNamed(by: table, try usedSeries(series, limit: table.definitions.count))
         var contextSteps = StepReader(context)
         var seriesSteps = StepReader(series)
         var times = try TimeReader(timePart)
         var qualities = QualityReader(columns.qualities)
         var deviceTimes = try DeviceTimeReader(columns.deviceTimes)
         var states = table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }
-        var readings: [Reading?] = []
-        readings.reserveCapacity(places.count)
         for place in 0..<places.upperBound {
             let clock = contexts[try contextSteps.next(limit: contexts.count)]
             let index = try seriesSteps.next(limit: Limits.series)
@@ -133,18 +190,18 @@ package struct BlockFrame: Sendable {
             let value = try ValueReader.read(from: &values, state: &states[index])
             let quality = try qualities.next()
             let deviceTime = try deviceTimes.next()
-            guard place >= places.lowerBound else { continue }
-            guard let definition = table[index] else {
-                readings.append(nil)
+            guard place >= places.lowerBound, index >= wanted.count || wanted[index] else { continue }
+            guard isNamed, let definition = table[index] else {
+                take(place, nil)
                 continue
             }
             let stamp = Stamp(
                 boot: clock.boot, uptime: Microseconds(uptime), wallOffset: clock.wallOffset,
                 isTrusted: clock.isTrusted)
-            readings.append(
+            take(
+                place,
                 Reading(
                     series: definition.series, stamp: stamp, value: value, quality: quality, deviceTime: deviceTime))
         }
-        return readings
     }
 }

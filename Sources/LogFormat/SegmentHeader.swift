@@ -16,10 +16,12 @@ package struct SegmentHeader: Hashable, Sendable {
     package let next: Offset
     /// Whether logs of other gateways may be in it: a program that knows of none must not take them for its own.
     package let mayHoldCopies: Bool
+    /// Whether blocks of a ``ColdBuilder`` may be in it.
+    package let mayHoldGroups: Bool
 
     package init(
         store: StoreID, kind: SegmentKind, generation: UInt64, index: Int, segments: Int, geometry: Geometry,
-        log: LogID, next: Offset, mayHoldCopies: Bool = false
+        log: LogID, next: Offset, mayHoldCopies: Bool = false, mayHoldGroups: Bool = false
     ) {
         self.store = store
         self.kind = kind
@@ -30,12 +32,16 @@ package struct SegmentHeader: Hashable, Sendable {
         self.log = log
         self.next = next
         self.mayHoldCopies = mayHoldCopies
+        self.mayHoldGroups = mayHoldGroups
     }
 
-    /// The newest version of the format that this code reads. It writes 1 as long as a ring holds nobody else's logs.
-    package static let version: UInt16 = copiesVersion
+    /// The newest version of the format that this code reads. It writes 1 as long as a segment holds nobody else's logs and nothing merged.
+    package static let version: UInt16 = groupsVersion
     /// The first version with copies. An older program refuses the ring and touches nothing.
     static let copiesVersion: UInt16 = 2
+    /// The first version with blocks of groups. What was a version of its own is a flag from here on.
+    static let groupsVersion: UInt16 = 3
+    static let copiesFlag: UInt8 = 1
     /// `COVEYRNG`.
     static let magic: UInt64 = 0x474E_5259_4556_4F43
 
@@ -45,9 +51,9 @@ package struct SegmentHeader: Hashable, Sendable {
         bytes.reserveCapacity(Geometry.headerBytes)
         bytes.append(fixed: Self.magic)
         bytes.append(fixed: UInt32(0))
-        bytes.append(fixed: mayHoldCopies ? Self.copiesVersion : UInt16(1))
+        bytes.append(fixed: mayHoldGroups ? Self.groupsVersion : mayHoldCopies ? Self.copiesVersion : UInt16(1))
         bytes.append(kind.rawValue)
-        bytes.append(0)
+        bytes.append(mayHoldGroups && mayHoldCopies ? Self.copiesFlag : 0)
         bytes.append(fixed: store.high)
         bytes.append(fixed: store.low)
         bytes.append(fixed: generation)
@@ -96,7 +102,8 @@ package enum SegmentHeaderState: Hashable, Sendable {
             let version = try reader.fixed(UInt16.self)
             if version > SegmentHeader.version { return .newer(version: version) }
             guard let kind = SegmentKind(rawValue: try reader.byte()) else { return .unreadable }
-            _ = try reader.byte()
+            let flags = try reader.byte()
+            let mayHoldGroups = version >= SegmentHeader.groupsVersion
             let store = StoreID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
             let generation = try reader.fixed(UInt64.self)
             let index = Int(try reader.fixed(UInt32.self))
@@ -110,7 +117,9 @@ package enum SegmentHeaderState: Hashable, Sendable {
                 store: store, kind: kind, generation: generation, index: index, segments: segments,
                 geometry: Geometry(segmentBytes: segmentBytes, blockBytes: blockBytes),
                 log: LogID(try reader.fixed(UInt64.self)), next: Offset(try reader.fixed(UInt64.self)),
-                mayHoldCopies: version >= SegmentHeader.copiesVersion)
+                mayHoldCopies: mayHoldGroups
+                    ? flags & SegmentHeader.copiesFlag != 0 : version >= SegmentHeader.copiesVersion,
+                mayHoldGroups: mayHoldGroups)
             return .found(header, spoiled: 0)
         } catch {
             return .unreadable

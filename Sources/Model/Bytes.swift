@@ -11,7 +11,8 @@
 /// Usable from inlined code, like the other words here that are used for every reading: only then do the bodies of a type's members cross
 /// the border of their module. Without it every one of them is a call, and a generic one looks its types up at run time.
 @usableFromInline package struct ByteReader: Sendable {
-    @usableFromInline let bytes: [UInt8]
+    /// What is read, and more on both sides of it.
+    @usableFromInline package let bytes: [UInt8]
     @usableFromInline package internal(set) var position: Int
     @usableFromInline package let end: Int
 

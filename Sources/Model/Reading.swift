@@ -97,7 +97,7 @@ package struct Milliseconds: Hashable, Comparable, Sendable {
 
 extension Int64 {
     /// Division that rounds towards minus infinity, so that times before 1970 keep their order.
-    func flooredDivision(by divisor: Int64) -> Int64 {
+    package func flooredDivision(by divisor: Int64) -> Int64 {
         let quotient = self / divisor
         return self % divisor < 0 ? quotient - 1 : quotient
     }

@@ -90,8 +90,8 @@ extension RingLog {
 
 /// How long an outage a ring outlasts.
 package enum RingCapacity {
-    /// Bytes of a merged block that one numeric reading is taken for: steady series at 1 Hz take 3 to 5, noisy ones 7.
-    package static let bytesPerReading = 7.0
+    /// Bytes of a merged block that one numeric reading is taken for: those of a site take 2 to 3, a noisy series that comes alone 4.
+    package static let bytesPerReading = 4.0
 
     /// Segments that must be free or take commits.
     static let reservedSegments = 5

@@ -92,17 +92,35 @@ struct Head: Sendable {
 
     /// Finishes the builder's block as the next one here.
     mutating func take(
-        _ builder: consuming BlockBuilder, kind: BlockHeader.Kind, endsSnapshot: Bool, store: StoreID
+        _ builder: consuming BlockBuilder, endsSnapshot: Bool, store: StoreID
     ) -> (unit: Int, block: EncodedBlock) {
         dictionary = builder.dictionary
-        let header = BlockHeader(
-            kind: kind, endsSnapshot: endsSnapshot, previous: chain, generation: generation, index: index)
-        let block = builder.finish(header, store: store)
-        let place = unit
-        unit += block.units
+        let block = builder.finish(header(.hot, endsSnapshot: endsSnapshot), store: store)
+        return (append(block), block)
+    }
+
+    /// Makes the next block here of what the builder has first; `nil` where there is no room for one.
+    mutating func take(
+        _ builder: inout ColdBuilder, isLast: Bool, store: StoreID, geometry: Geometry
+    ) -> (unit: Int, block: EncodedBlock)? {
+        guard
+            let block = builder.takeBlock(
+                header(.cold, endsSnapshot: false), store: store, room: room(geometry), footerRuns: runs, isLast: isLast
+            )
+        else { return nil }
+        dictionary = builder.dictionary
+        return (append(block), block)
+    }
+
+    private func header(_ kind: BlockHeader.Kind, endsSnapshot: Bool) -> BlockHeader {
+        BlockHeader(kind: kind, endsSnapshot: endsSnapshot, previous: chain, generation: generation, index: index)
+    }
+
+    private mutating func append(_ block: EncodedBlock) -> Int {
+        defer { unit += block.units }
         index += 1
         chain = block.checksum
         runs += block.runs.count
-        return (place, block)
+        return unit
     }
 }

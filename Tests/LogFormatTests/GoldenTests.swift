@@ -48,6 +48,16 @@ struct GoldenTests {
     }
 
     @Test
+    func `a merged block is written and read as ever`() throws {
+        let sample = ColdSample(readings, first: 300)
+        #expect(Golden.hexadecimal(Array(sample.blocks[0].bytes.prefix(sample.blocks[0].used))) == Golden.coldBlock)
+        let used = Golden.bytes(of: Golden.coldBlock)
+        let found = try frame(used + [UInt8](repeating: 0, count: Geometry.unit - used.count))
+        #expect(try found.readings(sample.dictionary.table) == readings)
+        #expect(found.runs.map { $0.range } == [Offset(300)..<Offset(306)])
+    }
+
+    @Test
     func `a segment header is written as ever`() {
         let header = SegmentHeader(
             store: store, kind: .hot, generation: 7, index: 2, segments: 16, geometry: .standard, log: log,

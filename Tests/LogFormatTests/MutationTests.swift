@@ -73,6 +73,31 @@ struct MutationTests {
     }
 
     @Test
+    func `a spoiled merged block is refused or read`() throws {
+        var random = SeededRandom(seed: 75)
+        var trace = ColdTrace(seed: 75)
+        let samples = [ColdSample(GoldenTests().readings, first: 300), ColdSample(trace.readings(30))]
+        var (decoded, refused) = (0, 0)
+        for round in 0..<12_000 {
+            let sample = samples[round % 2]
+            var bytes = Array(sample.blocks[0].bytes.prefix(sample.blocks[0].used))
+            spoil(&bytes, from: random.next() % 8 == 0 ? 12 : BlockHeader.bytes, &random)
+            seal(&bytes)
+            guard case .whole(let header, _) = BlockState.read(bytes, at: 0, store: store, limit: 16),
+                let frame = try? BlockFrame(bytes, at: 0, header: header)
+            else { continue }
+            guard let readings = try? frame.readings(sample.dictionary.table) else {
+                refused += 1
+                continue
+            }
+            decoded += 1
+            #expect(readings.count == header.readings)
+            for reading in readings { _ = reading?.stamp.wall }
+        }
+        #expect(decoded > 500 && refused > 500, "\(decoded), \(refused)")
+    }
+
+    @Test
     func `a spoiled segment header is refused, or one whose geometry can be used`() {
         var random = SeededRandom(seed: 73)
         var found = 0

@@ -66,11 +66,15 @@ func mixedReadings(seed: UInt64, count: Int) -> [Reading] {
     }
 }
 
-/// Equal to the last bit: `==` takes -0.0 for 0.0.
+/// Equal to the last bit: `==` takes -0.0 for 0.0, no NaN for itself, and letters with an accent for those with one beside.
 func isSame(_ left: Reading, _ right: Reading) -> Bool {
-    guard left == right else { return false }
-    if case .number(let one) = left.value, case .number(let other) = right.value {
-        return one.bitPattern == other.bitPattern
+    guard left.series == right.series, left.stamp == right.stamp, left.quality == right.quality,
+        left.deviceTime == right.deviceTime
+    else { return false }
+    return switch (left.value, right.value) {
+    case (.number(let one), .number(let other)): one.bitPattern == other.bitPattern
+    case (.text(let one), .text(let other)): one.utf8.elementsEqual(other.utf8)
+    case (.flag(let one), .flag(let other)): one == other
+    default: false
     }
-    return true
 }

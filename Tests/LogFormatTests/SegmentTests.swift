@@ -22,11 +22,21 @@ struct SegmentTests {
     @Test
     func `a header of a newer version is told from a spoiled one`() {
         var bytes = header.encoded()
-        bytes[12] = 3
+        bytes[12] = 4
         #expect(SegmentHeaderState.read(bytes) == .found(header, spoiled: 1))
         let checksum = CRC32C.checksum(bytes, 12..<Geometry.unit)
         for index in 0..<4 { bytes[8 + index] = UInt8(truncatingIfNeeded: checksum >> UInt32(index * 8)) }
-        #expect(SegmentHeaderState.read(bytes) == .newer(version: 3))
+        #expect(SegmentHeaderState.read(bytes) == .newer(version: 4))
+    }
+
+    @Test(arguments: [false, true])
+    func `a header tells what may be in its segment`(holdsCopies: Bool) {
+        for holdsGroups in [false, true] {
+            let header = SegmentHeader(
+                store: store, kind: .cold, generation: 42, index: 3, segments: 12, geometry: geometry, log: log,
+                next: Offset(1000), mayHoldCopies: holdsCopies, mayHoldGroups: holdsGroups)
+            #expect(SegmentHeaderState.read(header.encoded()) == .found(header, spoiled: 0))
+        }
     }
 
     @Test

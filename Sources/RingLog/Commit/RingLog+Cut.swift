@@ -164,7 +164,7 @@ extension RingLog {
             writes.append((segmentStart(head.segment), header(for: head, kind: .hot).encoded()))
             head.hasHeader = true
         }
-        let place = head.take(builder, kind: .hot, endsSnapshot: content.endsSnapshot, store: store)
+        let place = head.take(builder, endsSnapshot: content.endsSnapshot, store: store)
         writes.append((segmentStart(head.segment) + place.unit * Geometry.unit, place.block.bytes))
         content.block = place
         content.items = items
@@ -214,7 +214,7 @@ extension RingLog {
         SegmentHeader(
             store: store, kind: kind, generation: head.generation, index: head.segment, segments: segments.count,
             geometry: options.geometry, log: currentLog ?? LogID(0), next: nextOffset,
-            mayHoldCopies: hasCopies)
+            mayHoldCopies: hasCopies, mayHoldGroups: kind == .cold)
     }
 
     func segmentStart(_ segment: Int) -> Int { segment * options.geometry.segmentBytes }

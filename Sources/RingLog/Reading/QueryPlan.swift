@@ -36,7 +36,6 @@ package struct QueryPlan: Sendable {
         var reader = SegmentReader(disk: disk, store: store, geometry: geometry, tables: tables)
         var result = QueryResult(readings: [], isTruncated: false, damage: [], overwritten: false, failure: nil)
         guard limit > 0 else { return result }
-        var verdicts: [Series: Bool] = [:]
         for candidate in candidates {
             if result.readings.count > limit { trim(&result) }
             if result.readings.count == limit, candidate.isTrusted, isBeyond(candidate, result) {
@@ -44,13 +43,11 @@ package struct QueryPlan: Sendable {
                 break
             }
             do {
-                let found = try reader.readings(of: candidate.log, candidate.first, candidate.end, at: candidate.place)
+                let found = try reader.readings(
+                    of: candidate.log, candidate.first, candidate.end, at: candidate.place, where: matches)
                 for case (let offset, let reading?) in found {
                     let time = clocks.time(of: reading.stamp)
                     guard isWithin(time.time, candidate.log, Offset(offset)) else { continue }
-                    let verdict = verdicts[reading.series] ?? matches(reading.series)
-                    verdicts[reading.series] = verdict
-                    guard verdict else { continue }
                     let stored = StoredReading(log: candidate.log, offset: Offset(offset), reading: reading)
                     result.readings.append(TimedReading(stored: stored, time: time.time, isTrusted: time.isTrusted))
                     if result.readings.count >= 2 * limit + 1024 { trim(&result) }

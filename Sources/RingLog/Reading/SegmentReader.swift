@@ -27,6 +27,8 @@ struct SegmentReader {
     /// Dictionaries known so far, by segment.
     var tables: [Int: SeriesTable]
     private var last: OpenBlock?
+    /// Of each series of a segment, whether it is asked for.
+    private var wanted: [Int: [Bool]] = [:]
 
     private struct OpenBlock {
         let place: BlockPlace
@@ -34,6 +36,8 @@ struct SegmentReader {
         let table: SeriesTable
         /// All of them, once somebody has come back for more.
         var readings: [Reading?]?
+        /// Those that were asked for by their series, and where they stand in the block.
+        var chosen: [(place: Int, reading: Reading?)]?
     }
 
     init(disk: any Disk, store: StoreID, geometry: Geometry, tables: [Int: SeriesTable]) {
@@ -64,6 +68,43 @@ struct SegmentReader {
             start += run.count
         }
         return found
+    }
+
+    /// Those of series that `matches` takes; it must be the same for all calls on one reader.
+    mutating func readings(
+        of log: LogID, _ lower: UInt64, _ upper: UInt64, at place: BlockPlace, where matches: (Series) -> Bool
+    ) throws(ReadFailure) -> [(offset: UInt64, reading: Reading?)] {
+        let chosen = try chosen(at: place, where: matches)
+        var found: [(offset: UInt64, reading: Reading?)] = []
+        var start = 0
+        var next = 0
+        for run in chosen.runs {
+            while next < chosen.readings.count, chosen.readings[next].place < start + run.count {
+                let (position, reading) = chosen.readings[next]
+                let offset = run.first.rawValue + UInt64(position - start)
+                if run.log == log, offset >= lower, offset < upper { found.append((offset, reading)) }
+                next += 1
+            }
+            start += run.count
+        }
+        return found
+    }
+
+    private mutating func chosen(
+        at place: BlockPlace, where matches: (Series) -> Bool
+    ) throws(ReadFailure) -> (runs: [Run], readings: [(place: Int, reading: Reading?)]) {
+        var block = if let last, last.place == place { last } else { try block(at: place) }
+        if let chosen = block.chosen { return (block.frame.runs, chosen) }
+        let wanted = wanted[place.segment] ?? block.table.definitions.map { $0.map { matches($0.series) } ?? true }
+        self.wanted[place.segment] = wanted
+        var chosen: [(place: Int, reading: Reading?)] = []
+        let all = 0..<block.frame.header.readings
+        do {
+            try block.frame.forEach(block.table, at: all, wanted: wanted) { chosen.append(($0, $1)) }
+        } catch { throw Self.undecodable }
+        block.chosen = chosen
+        last = block
+        return (block.frame.runs, chosen)
     }
 
     private func decoded(_ block: OpenBlock, _ places: Range<Int>) throws(ReadFailure) -> ArraySlice<Reading?> {

@@ -41,32 +41,39 @@ package struct MaintenancePlan: Sendable {
                 }
             }
         }
-        work.finishBlock()
+        while work.builder?.isEmpty == false {
+            guard work.finishBlock(isLast: true) else { return work.sealed() }
+        }
         return work.result
     }
 
     private struct Work {
         var result: MaintenanceResult
         let plan: MaintenancePlan
-        var builder: BlockBuilder?
+        var builder: ColdBuilder?
 
         /// Whether there was room in the segment.
         mutating func add(_ reading: Reading, log: LogID, offset: UInt64) -> Bool {
-            for _ in 0..<2 {
-                if builder == nil { builder = result.head.builder(plan.geometry, spare: 0) }
-                // In its place: a builder is large, and taking it out and putting it back cost a third of a merge.
-                if builder?.add(reading, log: log, at: Offset(offset)) == true { return true }
-                guard builder?.isEmpty == false else { return false }
-                finishBlock()
-                guard result.head.room(plan.geometry) >= 3 * Geometry.unit else { return false }
+            if builder == nil { builder = ColdBuilder(dictionary: result.head.dictionary, geometry: plan.geometry) }
+            let geometry = plan.geometry
+            // In its place: a builder is large, and taking it out and putting it back cost a third of a merge.
+            while builder?.add(
+                reading, log: log, offset: Offset(offset), room: result.head.room(geometry),
+                footerRuns: result.head.runs)
+                != true
+            {
+                guard finishBlock(isLast: false) else { return false }
             }
-            return false
+            return true
         }
 
-        mutating func finishBlock() {
-            guard let current = builder, !current.isEmpty else { return }
+        /// Makes a block of the first readings that wait for one. Whether there was room in the segment.
+        mutating func finishBlock(isLast: Bool) -> Bool {
+            guard var current = builder, !current.isEmpty else { return false }
             builder = nil
-            let (unit, block) = result.head.take(current, kind: .cold, endsSnapshot: false, store: plan.store)
+            let made = result.head.take(&current, isLast: isLast, store: plan.store, geometry: plan.geometry)
+            builder = current
+            guard let (unit, block) = made else { return false }
             result.head.blocks.append(BlockEntry(unit: unit, units: block.units, runs: block.runs))
             result.writes.append(
                 BackgroundWrite(
@@ -74,11 +81,11 @@ package struct MaintenancePlan: Sendable {
                     position: result.head.segment * plan.geometry.segmentBytes + unit * Geometry.unit,
                     bytes: block.bytes,
                     purpose: .merged(unit: unit, units: block.units, runs: block.runs, source: plan.source)))
+            return true
         }
 
         /// The segment is full: its footer follows.
         mutating func sealed() -> MaintenanceResult {
-            finishBlock()
             let head = result.head
             let footer = Footer(blocks: head.blocks, table: head.dictionary.table).encoded(
                 store: plan.store, generation: head.generation, geometry: plan.geometry)

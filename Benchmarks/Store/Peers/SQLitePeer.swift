@@ -1,3 +1,4 @@
+import BenchmarkKit
 import CSQLite
 import Glibc
 import Model
@@ -6,7 +7,9 @@ import TestKit
 /// The same readings in SQLite as a careful programmer would keep them: WAL, `synchronous=FULL` (each commit is
 /// synced), prepared statements, a table of series, and rows of (series, time, value, quality) in the order of
 /// arrival, without any further index.
-final class SQLitePeer {
+final class SQLitePeer: Peer {
+    let name = "SQLite, WAL, synchronous=FULL, rows in order (milliseconds; no times of devices)"
+    private(set) var readings = 0
     private var database: OpaquePointer?
     private var insert: OpaquePointer?
     private var series: [Series: Int64] = [:]
@@ -18,7 +21,7 @@ final class SQLitePeer {
         for statement in [
             "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
             "CREATE TABLE series(id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, unit TEXT)",
-            "CREATE TABLE readings(series INTEGER NOT NULL, t INTEGER NOT NULL, value REAL, quality INTEGER)",
+            "CREATE TABLE readings(series INTEGER NOT NULL, t INTEGER NOT NULL, value, quality INTEGER)",
         ] { try execute(statement) }
         try check(sqlite3_prepare_v2(database, "INSERT INTO readings VALUES(?,?,?,?)", -1, &insert, nil))
     }
@@ -34,12 +37,22 @@ final class SQLitePeer {
         for reading in readings {
             sqlite3_bind_int64(insert, 1, try id(of: reading.series))
             sqlite3_bind_int64(insert, 2, reading.stamp.wall.rawValue)
-            if case .number(let number) = reading.value { sqlite3_bind_double(insert, 3, number) }
+            switch reading.value {
+            case .number(let number): sqlite3_bind_double(insert, 3, number)
+            case .flag(let flag): sqlite3_bind_int64(insert, 3, flag ? 1 : 0)
+            case .text(let text): _ = covey_bind_text(insert, 3, text, Int32(text.utf8.count))
+            }
             sqlite3_bind_int64(insert, 4, Int64(reading.quality.rawValue))
             guard sqlite3_step(insert) == SQLITE_DONE else { throw failure() }
             sqlite3_reset(insert)
         }
         try execute("COMMIT")
+        self.readings += readings.count
+    }
+
+    func settle() throws -> Int {
+        try checkpoint()
+        return try Files.size(path)
     }
 
     /// Moves what is in the write-ahead log to the database; its size then is what the readings take at rest.

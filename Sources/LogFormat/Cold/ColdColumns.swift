@@ -1,0 +1,173 @@
+import Model
+
+/// Reads the section of groups. What is not asked for is passed over: a series that nobody wants costs the reading of its head.
+struct ColdColumns {
+    private struct Group {
+        /// Indexes of the tracks.
+        var tracks: Range<Int>
+        /// Places of its messages among all.
+        var messages: Range<Int>
+    }
+
+    private struct Track {
+        let series: Int
+        let form: UInt8
+        /// The group's first track.
+        let first: Int
+        /// Messages of the group that have it; `nil` for all.
+        let isThere: [Int64]?
+        let count: Int
+        /// Stands before the values.
+        let values: ByteReader
+    }
+
+    /// A track whose values somebody wants.
+    private struct Open {
+        let values: TrackValues
+        let qualities: [Int64]?
+        let deviceTimes: DeviceTimeTrack?
+    }
+
+    private var groups: [Group] = []
+    private var tracks: [Track] = []
+    private var messages = MessageOrder.Groups()
+    /// The group of each message, in the order in which they came.
+    private var order: [Int32] = []
+    /// How many more marks of messages in which a series is may be read.
+    private var marksLeft: Int
+
+    /// `readings`: of the block; so many the groups must have.
+    init(_ section: ByteReader, readings: Int) throws(FormatError) {
+        var reader = section
+        marksLeft = ColdGroups.marksPerReading * readings
+        let base = try reader.signed()
+        var hint: Int64 = 0
+        var found = 0
+        for index in 0..<(try reader.count(limit: readings, "groups")) {
+            let head = try reader.count(limit: 3, "head of a group")
+            if index == 0 || head & 2 != 0 { messages.logStarts.append(messages.times.count) }
+            let start = messages.times.count
+            if head & 1 != 0 {
+                let back = try reader.count(limit: index, "group of the same times")
+                guard back > 0 else { throw .invalid("group of the same times") }
+                messages.times.append(contentsOf: messages.times[groups[index - back].messages])
+            } else {
+                let count = try reader.count(limit: readings, "messages")
+                guard count > 0 else { throw .invalid("messages") }
+                for time in try IntegerColumn.read(count, hint: &hint, from: &reader) {
+                    messages.times.append(base &+ time)
+                }
+            }
+            guard messages.times.count <= readings else { throw .invalid("messages") }
+            messages.group.append(contentsOf: repeatElement(Int32(index), count: messages.times.count - start))
+            let first = tracks.count
+            try readTracks(start..<messages.times.count, readings: readings, &found, from: &reader)
+            groups.append(Group(tracks: first..<tracks.count, messages: start..<messages.times.count))
+        }
+        guard found == readings else { throw .invalid("count of readings") }
+        order = try MessageOrder.read(of: messages, from: &reader)
+    }
+
+    private mutating func readTracks(
+        _ messages: Range<Int>, readings: Int, _ found: inout Int, from reader: inout ByteReader
+    ) throws(FormatError) {
+        let first = tracks.count
+        var next: Int64 = 0
+        for _ in 0..<(try reader.count(limit: readings - found, "series of a group")) {
+            let head = try reader.varint()
+            let series = next &+ (head >> 1).unzigzagged
+            guard series >= 0, series < Int64(Limits.series) else { throw .invalid("series index") }
+            next = series + 1
+            let form = try reader.byte()
+            var part = try reader.part(try reader.count(limit: reader.end - reader.position, "length of a series"))
+            var isThere: [Int64]?
+            var count = messages.count
+            if head & 1 != 0 {
+                marksLeft -= messages.count
+                guard marksLeft >= 0 else { throw .invalid("messages of a series") }
+                let marks = try IntegerColumn.read(messages.count, from: &part)
+                count = marks.count { $0 == 1 }
+                guard count > 0 else { throw .invalid("messages of a series") }
+                isThere = marks
+            }
+            found += count
+            guard found <= readings else { throw .invalid("count of readings") }
+            tracks.append(
+                Track(series: Int(series), form: form, first: first, isThere: isThere, count: count, values: part))
+        }
+    }
+
+    /// Of all series that the readings have, each once.
+    var series: [Int] {
+        var known = [Bool](repeating: false, count: (tracks.map { $0.series }.max() ?? -1) + 1)
+        return tracks.compactMap { track in
+            defer { known[track.series] = true }
+            return known[track.series] ? nil : track.series
+        }
+    }
+
+    /// Calls `take` with each reading at `places` whose series `isWanted` takes, in order: its place, the series' index, uptime, value,
+    /// quality and device's time.
+    func forEach(
+        at places: Range<Int>, isWanted: (Int) -> Bool,
+        _ take: (Int, Int, Int64, Value, Quality, Milliseconds?) throws(FormatError) -> Void
+    ) throws(FormatError) {
+        let wanted = tracks.map { isWanted($0.series) }
+        var open = [Open?](repeating: nil, count: tracks.count)
+        var cursors = [Int](repeating: 0, count: tracks.count)
+        var heads = groups.map { $0.messages.lowerBound }
+        var place = 0
+        for message in order {
+            let group = groups[Int(message)]
+            let head = heads[Int(message)]
+            guard head < group.messages.upperBound else { throw .invalid("order of messages") }
+            heads[Int(message)] += 1
+            for track in group.tracks {
+                if let isThere = tracks[track].isThere, isThere[head - group.messages.lowerBound] != 1 { continue }
+                defer {
+                    place += 1
+                    cursors[track] += 1
+                }
+                guard wanted[track], places.contains(place) else { continue }
+                if open[track] == nil { open[track] = try self.open(track, group, first: open[tracks[track].first]) }
+                guard let column = open[track] else { continue }
+                let cursor = cursors[track]
+                var quality = Quality.good
+                if let qualities = column.qualities {
+                    guard let known = UInt8(exactly: qualities[cursor]).flatMap({ Quality(rawValue: $0) }) else {
+                        throw .invalid("quality")
+                    }
+                    quality = known
+                }
+                try take(
+                    place, tracks[track].series, messages.times[head], column.values[cursor], quality,
+                    column.deviceTimes?.times[cursor].map { Milliseconds($0) })
+            }
+            if place >= places.upperBound { return }
+        }
+    }
+
+    /// `first`: the group's first track, where it is open.
+    private func open(_ index: Int, _ group: Group, first known: Open?) throws(FormatError) -> Open {
+        let track = tracks[index]
+        var reader = track.values
+        let values = try TrackValues.read(track.form, track.count, from: &reader)
+        var qualities: [Int64]?
+        if track.form & TrackForm.hasQualities != 0 { qualities = try IntegerColumn.read(track.count, from: &reader) }
+        let form = track.form >> TrackForm.deviceTimes
+        var first: DeviceTimeTrack?
+        if form == DeviceTimeTrack.shared {
+            guard index != track.first else { throw .invalid("times of a device") }
+            first = if let known { known.deviceTimes } else { try open(track.first, group, first: nil).deviceTimes }
+        }
+        let uptimes = form == 0 ? [] : uptimes(of: track, group)
+        let deviceTimes = try DeviceTimeTrack.read(form, uptimes: uptimes, first: first, from: &reader)
+        return Open(values: values, qualities: qualities, deviceTimes: deviceTimes)
+    }
+
+    private func uptimes(of track: Track, _ group: Group) -> [Int64] {
+        let times = messages.times[group.messages]
+        guard let isThere = track.isThere else { return Array(times) }
+        return zip(times, isThere).compactMap { $1 == 1 ? $0 : nil }
+    }
+}
