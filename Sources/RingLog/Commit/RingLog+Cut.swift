@@ -9,6 +9,9 @@ extension RingLog {
             && (hasContent || hasBackgroundWork)
     }
 
+    /// Whether a small record has changed and is in no plan yet.
+    package var hasUncutRecords: Bool { records.hasDirty }
+
     /// While commits are given up, when to try again.
     package var retryAt: MonotonicInstant? { health.retryAt }
 
