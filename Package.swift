@@ -180,7 +180,7 @@ let package = Package(
                 "Environment", "GatewayCore", "LogFormat", "Membership", "Model", "Replication", "RingLog", "Simulator",
                 "Sinks",
             ]),
-        tests("SimulatorTests", ["Environment", "Model", "Simulator", "covey-sim"]),
+        tests("SimulatorTests", ["Environment", "LogFormat", "Model", "RingLog", "Simulator", "covey-sim"]),
         tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),
         tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),

@@ -147,8 +147,7 @@ struct CrashCheck {
         for (key, value) in ring.states where !(promised.states[key] ?? []).contains(value) {
             throw CrashFailure(rule: "P6", text: "\(key) is \(value), not of \(promised.states[key] ?? [])")
         }
-        for key in promised.states.keys.sorted() where promised.states[key]?.contains([]) == false {
-            guard ring.state(key) == nil else { continue }
+        for key in promised.kept where ring.state(key) == nil {
             throw CrashFailure(rule: "P6", text: "\(key) is gone")
         }
         for mark in promised.marks where !ring.isDurable(mark) {

@@ -42,7 +42,11 @@ package struct DiskPromise: Sendable {
 
     package var logs: [Log] = []
     /// Values that each small record may have: the durable one, and those put since.
-    package var states: [StateKey: [[UInt8]]] = [:]
+    package var states: [StateKey: [[UInt8]]] = [:] {
+        didSet { kept = states.keys.filter { states[$0]?.contains([]) == false }.sorted() }
+    }
+    /// Those of them that must be there.
+    package private(set) var kept: [StateKey] = []
     /// Messages that were answered lately: redelivered, they must be known.
     package var marks: [DeliveryMark] = []
 

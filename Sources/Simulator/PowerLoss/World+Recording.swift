@@ -31,11 +31,13 @@ struct Recording {
     /// may be gone.
     mutating func cut(_ ring: RingLog) {
         let values = Self.values(of: ring)
-        for key in promise.states.keys.sorted() { add(values[key] ?? [], for: key) }
-        for key in values.keys.sorted() where promise.states[key] == nil {
-            promise.states[key] = [[]]
-            add(values[key] ?? [], for: key)
+        var possible = promise.states
+        for key in Set(possible.keys).union(values.keys).sorted() {
+            let value = values[key] ?? []
+            guard possible[key, default: [[]]].contains(value) == false else { continue }
+            possible[key, default: [[]]].append(value)
         }
+        promise.states = possible
         cut = ring.hasUncutRecords ? nil : values
         note(ring)
     }
@@ -50,11 +52,6 @@ struct Recording {
     mutating func answer(_ marks: [DeliveryMark], _ ring: RingLog) {
         self.marks = (self.marks + marks).suffix(Self.marksKept)
         note(ring)
-    }
-
-    private mutating func add(_ value: [UInt8], for key: StateKey) {
-        guard promise.states[key]?.contains(value) == false else { return }
-        promise.states[key]?.append(value)
     }
 
     private mutating func note(_ ring: RingLog) {
