@@ -47,7 +47,9 @@ struct PowerLossCommand: AsyncParsableCommand {
                     broken += 1
                     print("the site of seed \(seed) breaks \(failure)")
                 }
-                if isatty(STDERR_FILENO) == 1 { tell("\r\(seen.count)/\(images) images, \(tally.failures.count) failed  ") }
+                if isatty(STDERR_FILENO) == 1 {
+                    tell("\r\(seen.count)/\(images) images, \(tally.failures.count) failed  ")
+                }
                 if seen.count < images, tally.failures.isEmpty { add(&next, to: &group, seen, options) }
             }
         }

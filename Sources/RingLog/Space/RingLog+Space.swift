@@ -140,7 +140,6 @@ extension RingLog {
     /// What goes must be recorded as gone before it can be overwritten: a power cut in between would leave a footer that tells of blocks
     /// which are there no more, and of a copy this ring would claim to peers what it has not.
     private mutating func evict(_ segment: Int) {
-        let isFree = !ownSegments().contains(segment)
         for log in logOrder {
             guard let index = indexes[log] else { continue }
             for entry in index.entries where Int(entry.segment) == segment {
@@ -152,7 +151,7 @@ extension RingLog {
             }
         }
         segments[segment].held = 0
-        segments[segment].state = isFree ? .free : .leaving
+        segments[segment].state = .leaving
         census = nil
     }
 

@@ -2,6 +2,7 @@ import Environment
 import GatewayCore
 import LogFormat
 import Model
+import Replication
 import RingLog
 
 // What a start on an image must find. `promised`: the promise that stood when the power went.
@@ -9,7 +10,8 @@ import RingLog
 // | rule | must hold                                                                                                      |
 // |------|----------------------------------------------------------------------------------------------------------------|
 // | P1   | the ring opens                                                                                                 |
-// | P2   | every reading that is promised is held, or was given up by then, which takes it off the promise                |
+// | P2   | every reading that is promised is held; what was given up by then is promised no more, and to make room the    |
+// |      | start itself may give copies up, and says so                                                                   |
 // | P3   | whatever is held can be read, and is bit by bit what was once stored there                                     |
 // | P4   | of an own log every offset below its end is held or in a named gap, none of them for damage                    |
 // | P5   | no log and no offset that was never given out                                                                  |
@@ -54,11 +56,11 @@ struct CrashCheck {
     ) -> CrashFailure? {
         let disk = SimulatedDisk(image.contents)
         do {
-            let (ring, report) = try opened(disk)
-            try checkHeld(ring, promised)
+            var (ring, report) = try opened(disk)
+            try checkHeld(ring, promised, givenUp: ring.takeEvents())
             try checkContents(ring, disk, image)
             try checkLogs(ring, promised, report)
-            try checkRecords(ring, promised)
+            if promised.isAboutRecords { try checkRecords(ring, promised) }
             if goesOn { try goOn(ring, disk, promised) }
             if resumes { try resume(ring, disk) }
             return nil
@@ -73,13 +75,17 @@ struct CrashCheck {
         }
     }
 
-    private func checkHeld(_ ring: RingLog, _ promised: DiskPromise) throws(CrashFailure) {
+    private func checkHeld(
+        _ ring: RingLog, _ promised: DiskPromise, givenUp: [RingEvent]
+    ) throws(CrashFailure) {
         for log in promised.logs {
-            let held = ring.ranges(of: log.log)
-            for range in log.held where !held.contains(where: { $0.contains(range) }) {
+            var held = OffsetRanges(ring.ranges(of: log.log))
+            for case .evicted(log.log, let range, _) in givenUp where !log.isOwn { held.insert(range) }
+            for range in log.held where !held.contains(range) {
                 throw CrashFailure(
                     rule: "P2",
-                    text: "of log \(log.log) \(range) is promised, \(held) is held, gaps are \(ring.gaps(of: log.log))")
+                    text: "of log \(log.log) \(range) is promised, \(held.ranges) is held, "
+                        + "gaps are \(ring.gaps(of: log.log))")
             }
         }
     }
@@ -135,7 +141,8 @@ struct CrashCheck {
             }
             guard next == log.end else {
                 throw CrashFailure(
-                    rule: "P4", text: "log \(log.log) up to \(log.end): \(next) is neither held nor in a gap, or in both")
+                    rule: "P4",
+                    text: "log \(log.log) up to \(log.end): \(next) is neither held nor in a gap, or in both")
             }
         }
         for copy in ring.copies where !promised.logs.contains(where: { $0.log == copy.log && !$0.isOwn }) {
@@ -177,7 +184,7 @@ struct CrashCheck {
         guard again.ranges(of: log) == [.zero..<Offset(1)] else {
             throw CrashFailure(rule: "P8", text: "what was committed after the start is gone at the next")
         }
-        for known in promised.logs where ring.ranges(of: known.log) != again.ranges(of: known.log) {
+        for known in promised.logs where known.isOwn && ring.ranges(of: known.log) != again.ranges(of: known.log) {
             throw CrashFailure(
                 rule: "P8",
                 text: "log \(known.log) has \(again.ranges(of: known.log)) after one more start, not "

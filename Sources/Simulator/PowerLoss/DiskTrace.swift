@@ -38,6 +38,13 @@ package struct DiskPromise: Sendable {
         package let held: [Range<Offset>]
         /// One past the last offset given out.
         package let end: Offset
+
+        package init(log: LogID, isOwn: Bool, held: [Range<Offset>], end: Offset) {
+            self.log = log
+            self.isOwn = isOwn
+            self.held = held
+            self.end = end
+        }
     }
 
     package var logs: [Log] = []
@@ -47,6 +54,8 @@ package struct DiskPromise: Sendable {
     }
     /// Those of them that must be there.
     package private(set) var kept: [StateKey] = []
+    /// `false` where nobody took down what the small records were.
+    package var isAboutRecords = true
     /// Messages that were answered lately: redelivered, they must be known.
     package var marks: [DeliveryMark] = []
 

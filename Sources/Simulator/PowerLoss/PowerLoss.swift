@@ -5,9 +5,10 @@ import Synchronization
 /// Records what whole sites do to their disks, then cuts the power at every moment of that, in every way that there is.
 package struct PowerLoss {
     /// Opens a ring as a start does.
-    package typealias Opener = @Sendable (SimulatedDisk, RingOptions, inout SeededRandom) throws(RingError) -> (
-        RingLog, RecoveryReport
-    )
+    package typealias Opener =
+        @Sendable (SimulatedDisk, RingOptions, inout SeededRandom) throws(RingError) -> (
+            RingLog, RecoveryReport
+        )
 
     /// What many images showed.
     package struct Tally: Sendable {
@@ -46,6 +47,8 @@ package struct PowerLoss {
     }
 
     private let seen: SeenImages
+    /// Those that were started on since the promise that stands.
+    private var startedOn: Set<UInt64> = []
     package private(set) var tally = Tally()
 
     /// - Parameter seen: What counts as seen already; several runs at a time share it.
@@ -62,6 +65,7 @@ package struct PowerLoss {
         var random = SeededRandom(seed: UInt64(trace.steps.count))
         let images = CrashImages(variety: variety)
         var promise = DiskPromise()
+        startedOn = []
         tally.traces += 1
         tally.writes += trace.writes
         tally.syncs += trace.syncs
@@ -72,6 +76,7 @@ package struct PowerLoss {
             case .sync: replay.sync()
             case .promise(let new):
                 promise = new
+                startedOn = []
                 // The same images as before, and more is promised of them; those with every subset came with the write.
                 for isKept in [false, true] where isKept || !replay.pending.isEmpty {
                     start(replay.image { _ in isKept }, &check, promise, moment, name)
@@ -85,8 +90,9 @@ package struct PowerLoss {
     private mutating func start(
         _ image: DiskReplay.Image, _ check: inout CrashCheck, _ promise: DiskPromise, _ moment: Int, _ name: String
     ) {
-        guard !isDone else { return }
-        let isNew = seen.insert(image.identity)
+        let identity = image.identity
+        guard !isDone, startedOn.insert(identity).inserted else { return }
+        let isNew = seen.insert(identity)
         tally.images += 1
         if isNew { tally.distinct += 1 }
         let goesOn = isNew && tally.distinct.isMultiple(of: 16)
