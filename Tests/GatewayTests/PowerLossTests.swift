@@ -24,7 +24,7 @@ struct PowerLossTests {
         for life in 0..<2 {
             let output = site.directory + "/strace-\(life).log"
             try await site.start(under: DiskDeeds.command(output: output))
-            try await load.run(count: 1500, rate: 1500)
+            try await load.run(count: 3000, rate: 1000)
             if life == 0 {
                 await site.kill()
             } else {
