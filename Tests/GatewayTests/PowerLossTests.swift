@@ -12,7 +12,7 @@ import Testing
 @Suite("A gateway whose power is cut", .serialized)
 struct PowerLossTests {
     /// `COVEY_DAEMON_IMAGES=100000` starts on more.
-    private static let images = getenv("COVEY_DAEMON_IMAGES").flatMap { Int(String(cString: $0)) } ?? 300
+    private static let images = getenv("COVEY_DAEMON_IMAGES").flatMap { Int(String(cString: $0)) } ?? 200
 
     @Test(
         "Whatever a power cut leaves of the ring of the real program, every message that the broker was told to forget is in it"

@@ -23,12 +23,15 @@ struct PowerLossTests {
         var kit = PowerLoss()
         kit.wanted = Self.images
         kit.variety = 24
-        for seed in UInt64(1)... where !kit.isDone {
+        var seed: UInt64 = 0
+        while !kit.isDone {
+            seed += 1
             let failures = kit.live(seed: seed, options: options(gateways: seed.isMultiple(of: 4) ? 3 : 1))
             #expect(failures.isEmpty, "the site of seed \(seed)")
         }
         for failure in kit.tally.failures { Issue.record("\(failure.trace), \(failure.moment): \(failure.failure)") }
-        #expect(kit.tally.distinct >= Self.images && kit.tally.continued > Self.images / 20 && kit.tally.resumed > Self.images / 80)
+        #expect(kit.tally.distinct >= Self.images)
+        #expect(kit.tally.continued > Self.images / 20 && kit.tally.resumed > Self.images / 80)
     }
 
     @Test("A commit that is not synced is found out")
