@@ -19,7 +19,7 @@ ARM64_PACKAGES := mmdebstrap debian-archive-keyring qemu-user-static binutils gi
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
     iproute2 nftables faketime avahi-daemon dbus e2fsprogs mount
 
-.PHONY: help run test lint build release install format bench bench-covey soak sim arm64 clean setup-build setup-run setup-test lab
+.PHONY: help run test lint build release install format bench bench-covey soak sim power-loss arm64 clean setup-build setup-run setup-test lab
 
 help:
 	@echo "make run      the main job on this machine: three gateways, one of them killed, a table (Ctrl-C ends it)"
@@ -31,6 +31,7 @@ help:
 	@echo "make bench-covey  a covey: durable readings, takeover, repair, and membership beside serf (root)"
 	@echo "make soak     load for MINUTES=30, with troubles, and a verdict"
 	@echo "make sim      whole coveys in simulated time: SEEDS=1..2000, then the planted bugs"
+	@echo "make power-loss  starts on IMAGES=1000000 images of power cuts"
 	@echo "make format   formats all Swift sources"
 
 # Installs only what is missing, so that a machine without network can build again.
@@ -81,6 +82,12 @@ sim: setup-build
 	$(SWIFT) build -j $(JOBS) -c release --product covey-sim
 	"$$($(SWIFT) build -c release --show-bin-path)/covey-sim" run --seeds $(SEEDS) --jobs $(JOBS)
 	"$$($(SWIFT) build -c release --show-bin-path)/covey-sim" planted
+
+IMAGES ?= 1000000
+
+power-loss: setup-build
+	$(SWIFT) build -j $(JOBS) -c release --product covey-sim
+	"$$($(SWIFT) build -c release --show-bin-path)/covey-sim" power-loss --images $(IMAGES) --jobs $(JOBS)
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks

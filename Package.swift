@@ -182,10 +182,12 @@ let package = Package(
                 "Environment", "GatewayCore", "LogFormat", "Membership", "Model", "Replication", "RingLog", "Simulator",
                 "Sinks",
             ]),
-        tests("SimulatorTests", ["Environment", "Model", "Simulator", "covey-sim"]),
+        tests("SimulatorTests", ["Environment", "LogFormat", "Model", "RingLog", "Simulator", "covey-sim"]),
         tests("PrometheusMetricsTests", ["PrometheusMetrics", "TestKit", metrics]),
         tests("PosixTests", ["Environment", "Model", "Posix"]),
-        tests("SQLiteStoreTests", ["CSQLite", "KeyValue", "SQLiteStore", "TestKit"]),
+        .target(
+            name: "CSQLiteTrace", path: "Tests/CSQLiteTrace", linkerSettings: [.linkedLibrary("sqlite3")]),
+        tests("SQLiteStoreTests", ["CSQLite", "CSQLiteTrace", "KeyValue", "SQLiteStore", "TestKit"]),
         tests("GPIODriverTests", ["Environment", "GPIODriver", "Model"]),
         tests("GPIOChipTests", ["Devices", "Environment", "GPIODriver", "Model", "Posix", "Threads"]),
         tests("MQTTLinkTests", ["Devices", "Environment", "MQTTLink", "Model", "TestKit"]),
@@ -199,8 +201,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "ClusterLink", "Devices", "Environment", "Gateway", "Model", "PrometheusMetrics", "SharedFeeds",
-                "Supervision",
+                "ClusterLink", "Devices", "Environment", "Gateway", "LogFormat", "Model", "PrometheusMetrics",
+                "Replication", "RingLog", "SharedFeeds", "Simulator", "Supervision",
                 "SupervisionCore",
                 "TestKit",
                 "TOMLConfiguration", "covey",

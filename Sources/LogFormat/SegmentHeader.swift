@@ -83,7 +83,7 @@ package enum SegmentHeaderState: Hashable, Sendable {
     /// Reads ``Geometry/headerBytes`` bytes.
     package static func read(_ bytes: [UInt8]) -> SegmentHeaderState {
         precondition(bytes.count == Geometry.headerBytes, "\(bytes.count) bytes of header")
-        if bytes.allSatisfy({ $0 == 0 }) { return .blank }
+        if isBlank(bytes) { return .blank }
         let copies = [copy(in: bytes, at: 0), copy(in: bytes, at: Geometry.unit)]
         for case .newer(let version) in copies { return .newer(version: version) }
         var found: [SegmentHeader] = []
@@ -91,6 +91,18 @@ package enum SegmentHeaderState: Hashable, Sendable {
         // After a torn rewrite one copy may still tell of the life before; the later life is the one whose blocks count.
         guard let newest = found.max(by: { $0.generation < $1.generation }) else { return .unreadable }
         return .found(newest, spoiled: copies.count - found.count { $0 == newest })
+    }
+
+    /// Word by word: a start looks at every segment of a young ring so.
+    private static func isBlank(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { buffer in
+            var place = 0
+            while place < buffer.count {
+                guard buffer.loadUnaligned(fromByteOffset: place, as: UInt64.self) == 0 else { return false }
+                place += 8
+            }
+            return true
+        }
     }
 
     private static func copy(in bytes: [UInt8], at start: Int) -> SegmentHeaderState {

@@ -20,6 +20,8 @@ import Model
 package struct ScannedBlock: Sendable {
     package let unit: Int
     package let frame: BlockFrame
+    /// Readings that can be read: all of the frame's, unless definitions are lost.
+    package fileprivate(set) var runs: [Run]
 }
 
 /// What a scan of a whole segment found.
@@ -39,6 +41,8 @@ package struct SegmentScan: Sendable {
     /// What the next block has as index and as `previous`.
     package private(set) var nextIndex = 0
     package private(set) var chain: UInt32
+    /// Readings of whole blocks that cannot be read, as the definitions of their series went with other blocks.
+    package private(set) var undecodable: [Run] = []
     /// Whether every record that must outlive older segments is repeated here, all of it readable.
     package private(set) var hasSnapshot = false
 
@@ -76,13 +80,22 @@ package struct SegmentScan: Sendable {
     /// Whether every block from the first to the last good one is there.
     package var isSound: Bool { damaged.isEmpty && breaks.isEmpty && misplaced.isEmpty }
 
-    /// A missing block may have taken definitions along: blocks that need them are damaged too, and must not hide a copy of the
-    /// same readings elsewhere.
+    /// A missing block may have taken definitions along: readings that need them are damaged too, and must not hide a copy of the same
+    /// readings elsewhere. The others of their block, and its small records, stand.
     private mutating func dropUndecodable() {
-        blocks.removeAll { block in
-            if let readings = try? block.frame.readings(table), !readings.contains(nil) { return false }
-            damaged.append(block.unit)
-            return true
+        for place in blocks.indices where !blocks[place].runs.isEmpty {
+            let frame = blocks[place].frame
+            let readings = (try? frame.readings(table)) ?? Array(repeating: nil, count: frame.header.readings)
+            guard readings.contains(nil) else { continue }
+            damaged.append(blocks[place].unit)
+            blocks[place].runs = []
+            var start = 0
+            for run in frame.runs {
+                for (part, isReadable) in run.parts(readings[start..<start + run.count].map { $0 != nil }) {
+                    if isReadable { blocks[place].runs.append(part) } else { undecodable.append(part) }
+                }
+                start += run.count
+            }
         }
     }
 
@@ -99,7 +112,25 @@ package struct SegmentScan: Sendable {
             return
         }
         for (index, definition) in frame.definitions { table.define(index, definition) }
-        blocks.append(ScannedBlock(unit: unit, frame: frame))
+        blocks.append(ScannedBlock(unit: unit, frame: frame, runs: frame.runs))
         if header.endsSnapshot { hasSnapshot = breaks.isEmpty && damaged.isEmpty }
+    }
+}
+
+extension Run {
+    /// Its parts by whether they can be read, as `isReadable` says of each reading. The times of the whole bound those of a part as well.
+    fileprivate func parts(_ isReadable: [Bool]) -> [(part: Run, isReadable: Bool)] {
+        var parts: [(part: Run, isReadable: Bool)] = []
+        for (index, readable) in isReadable.enumerated() {
+            if parts.last?.isReadable == readable {
+                parts[parts.count - 1].part.count += 1
+            } else {
+                var part = self
+                part.first = first.advanced(by: index)
+                part.count = 1
+                parts.append((part, readable))
+            }
+        }
+        return parts
     }
 }

@@ -30,8 +30,10 @@ struct InFlight: Sendable {
 /// A write that rides along with a commit.
 struct BackgroundWrite: Sendable {
     enum Purpose: Sendable {
-        /// Header or footer of a cold segment.
-        case frame
+        /// The header of a cold segment.
+        case header
+        /// The footer of a cold segment: it goes when all blocks that it tells of are durable, or a power cut could leave it without them.
+        case footer
         /// A merged block in `unit`, made of readings of segment `source`.
         case merged(unit: Int, units: Int, runs: [Run], source: Int)
         /// Zeros up to this unit.

@@ -74,8 +74,8 @@ struct Head: Sendable {
         index = scan.nextIndex
         chain = scan.chain
         dictionary = SeriesDictionary(continuing: scan.table, floor: 0)
-        blocks = scan.blocks.filter { !$0.frame.runs.isEmpty }.map {
-            BlockEntry(unit: $0.unit, units: $0.frame.header.units, runs: $0.frame.runs)
+        blocks = scan.blocks.filter { !$0.runs.isEmpty }.map {
+            BlockEntry(unit: $0.unit, units: $0.frame.header.units, runs: $0.runs)
         }
         runs = blocks.reduce(0) { $0 + $1.runs.count }
         hasHeader = true

@@ -7,5 +7,6 @@ struct CoveySim: AsyncParsableCommand {
         abstract: "Lives through whole sites of gateways in simulated time; one seed is one history.",
         subcommands: [
             RunCommand.self, ReplayCommand.self, ShrinkCommand.self, PlantedCommand.self, FiguresCommand.self,
+            PowerLossCommand.self,
         ])
 }

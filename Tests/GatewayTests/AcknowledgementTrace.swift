@@ -100,7 +100,7 @@ struct AcknowledgementTrace {
 }
 
 /// MQTT packets out of the pieces in which a connection carries them.
-private struct PacketStream {
+struct PacketStream {
     struct Packet {
         let head: UInt8
         let body: ArraySlice<UInt8>
@@ -110,6 +110,17 @@ private struct PacketStream {
             guard head & 0xF6 == 0x32, body.count >= 2 else { return nil }
             let topic = Int(body[body.startIndex]) << 8 | Int(body[body.startIndex + 1])
             return id(at: 2 + topic)
+        }
+
+        /// The last word of the topic of a PUBLISH, and the text it carries behind the properties of MQTT 5, which are fewer than 128 bytes.
+        var message: (device: String, text: String)? {
+            let bytes = Array(body)
+            guard bytes.count >= 2 else { return nil }
+            let topic = Int(bytes[0]) << 8 | Int(bytes[1])
+            guard bytes.count > topic + 4, bytes[topic + 4] < 0x80 else { return nil }
+            let text = bytes.dropFirst(topic + 5 + Int(bytes[topic + 4]))
+            let device = bytes[2..<topic + 2].split(separator: UInt8(ascii: "/")).last ?? []
+            return (String(decoding: device, as: UTF8.self), String(decoding: text, as: UTF8.self))
         }
 
         var acknowledgedID: Int? { head == 0x40 ? id(at: 0) : nil }

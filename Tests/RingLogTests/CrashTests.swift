@@ -96,6 +96,36 @@ struct CrashTests {
         #expect(rig.readAll(log).count == 8)
     }
 
+    /// Once the footer of a merged segment could arrive where the last merged blocks had not, and hid the readings that were still whole where
+    /// they had come from.
+    @Test
+    func `of the writes of one commit any alone may arrive, merged blocks and footers among them`() throws {
+        let rig = try Rig(segments: 12, options: tinyOptions())
+        rig.ring.skipZeroFill()
+        var footers = 0
+        for _ in 0..<150 {
+            rig.uptime += 1_000_000
+            try rig.append((0..<3).map { reading("d\($0)", .number(Double(rig.uptime) / 7), at: rig.uptime) })
+            if let work = rig.ring.maintenance() { rig.note(rig.ring.finished(work.perform(on: rig.disk))) }
+            while let plan = rig.cut() {
+                rig.settleMarks()
+                for write in plan.writes { try rig.disk.write(write.bytes, at: write.position) }
+                var first = 0
+                for write in plan.writes {
+                    let sectors = first..<first + write.bytes.count / SimulatedDisk.sectorBytes
+                    first = sectors.upperBound
+                    let crashed = Rig(forking: rig)
+                    try crashed.restart(on: rig.disk.afterPowerCut { sectors.contains($0) })
+                    crashed.check()
+                    let segment = tinyOptions().geometry.segmentBytes
+                    if (write.position + write.bytes.count) % segment == 0, plan.writes.count > 1 { footers += 1 }
+                }
+                rig.finish(plan, rig.sync())
+            }
+        }
+        #expect(footers > 10)
+    }
+
     @Test
     func `a disk whose syncs lie loses the end of a log and nothing else`() throws {
         let rig = try Rig()

@@ -201,6 +201,32 @@ struct DamageTests {
     }
 
     @Test
+    func `a start keeps what can be read of a block that needs lost names, and names the rest`() throws {
+        let rig = try Rig()
+        var blocks: [Int] = []
+        for devices in [["a"], ["b"], ["c"], ["a", "c"], ["a"]] {
+            rig.uptime += 1_000_000
+            try rig.append(devices.map { reading($0, .number(1), at: rig.uptime) })
+            while let plan = rig.cut() {
+                if plan.readings > 0 {
+                    blocks.append(try #require(plan.writes.first { $0.bytes.count == plan.blockBytes }).position)
+                }
+                rig.finish(plan, plan.perform(on: rig.disk))
+            }
+        }
+        let log = try #require(rig.ring.currentLog)
+        // Both blocks that define a: its own first one and the one behind.
+        let (lost, findings) = try restart(rig, log) { contents in
+            for position in blocks[0..<2] { contents[position + BlockHeader.bytes + 1] ^= 0xFF }
+        }
+        let readable = rig.readAll(log).map { ($0.offset.rawValue, $0.reading.series.device.rawValue) }
+        #expect(readable.map(\.0) == [2, 4] && readable.map(\.1) == ["c", "c"])
+        #expect(lost == 4)
+        let named = findings.compactMap { if case .readingsLost(log, let range) = $0 { range } else { nil } }
+        #expect(named == [.zero..<Offset(2), Offset(3)..<Offset(4), Offset(5)..<Offset(6)])
+    }
+
+    @Test
     func `blocks that a disk cannot read are a fault to retry, not damage`() throws {
         let (rig, log) = try filled()
         rig.disk.makeUnreadable(0..<rig.disk.size)

@@ -12,6 +12,9 @@ extension RingLog {
     /// The last plan failed, or only showed that the disk answers again: the next cut is worth trying at once.
     package var isRetrying: Bool { health.failuresInRow > 0 && health.retryAt == nil }
 
+    /// Whether a small record has changed and is in no plan yet.
+    package var hasUncutRecords: Bool { records.hasDirty }
+
     /// While commits are given up, when to try again.
     package var retryAt: MonotonicInstant? { health.retryAt }
 

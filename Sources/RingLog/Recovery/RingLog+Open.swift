@@ -148,7 +148,7 @@ extension RingLog {
 
     private mutating func recoverBlocks(_ item: Recovery.Found, givenUp: GivenUp) {
         let blocks =
-            item.scan?.blocks.map { BlockEntry(unit: $0.unit, units: $0.frame.header.units, runs: $0.frame.runs) }
+            item.scan?.blocks.map { BlockEntry(unit: $0.unit, units: $0.frame.header.units, runs: $0.runs) }
             ?? item.footer?.blocks ?? []
         for block in blocks {
             for run in block.runs {
@@ -156,7 +156,12 @@ extension RingLog {
                 for part in parts { insert(part, segment: item.segment, unit: block.unit, units: block.units) }
             }
         }
-        if let scan = item.scan { keepTable(item.segment, item.generation, scan.table) }
+        guard let scan = item.scan else { return }
+        keepTable(item.segment, item.generation, scan.table)
+        // They were used: of an own log they show as a hole, unless they are elsewhere as well.
+        for run in scan.undecodable {
+            indexes[run.log, default: LogIndex()].end = max(indexes[run.log]?.end ?? 0, run.range.upperBound.rawValue)
+        }
     }
 
     /// What was given up stays so, even where it can still be read: it has been counted. Of damage the reverse is true.

@@ -21,7 +21,7 @@ package struct MaintenancePlan: Sendable {
             work.result.writes.append(
                 BackgroundWrite(
                     segment: head.segment, position: head.segment * geometry.segmentBytes, bytes: header,
-                    purpose: .frame))
+                    purpose: .header))
             work.result.head.hasHeader = true
         }
         for part in parts {
@@ -95,7 +95,7 @@ package struct MaintenancePlan: Sendable {
             result.writes.append(
                 BackgroundWrite(
                     segment: head.segment, position: head.segment * plan.geometry.segmentBytes + footer.position,
-                    bytes: footer.bytes, purpose: .frame))
+                    bytes: footer.bytes, purpose: .footer))
             result.sealsCold = true
             return result
         }

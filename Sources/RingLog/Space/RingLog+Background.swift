@@ -22,6 +22,7 @@ extension RingLog {
         var taken: [BackgroundWrite] = []
         var bytes = 0
         while let next = background.queue.first, taken.isEmpty || bytes + next.bytes.count <= options.backgroundBytes {
+            if case .footer = next.purpose, !taken.isEmpty { break }
             bytes += next.bytes.count
             taken.append(background.queue.removeFirst())
             background.hasWritten = true
@@ -41,7 +42,7 @@ extension RingLog {
     /// A background write has become durable.
     mutating func settle(_ write: BackgroundWrite) {
         switch write.purpose {
-        case .frame: break
+        case .header, .footer: break
         case .zeros(let unit):
             guard case .blank = segments[write.segment].state else { return }
             segments[write.segment].state = unit == options.geometry.segmentUnits ? .free : .blank(zeroed: unit)

@@ -122,7 +122,11 @@ extension RingLog {
         let own = ownSegments()
         var victims = evictable.filter { !own.contains($0) }
             .sorted { segments[$0].generation > segments[$1].generation }
-        while usable < 2, let victim = victims.popLast() { evict(victim) }
+        // What is left on the disk of such a segment the next start gives up again, should this one be cut short.
+        while usable < 2, let victim = victims.popLast() {
+            evict(victim)
+            segments[victim].state = .free
+        }
     }
 
     /// Segments that hold own readings.
@@ -134,9 +138,9 @@ extension RingLog {
         return found
     }
 
-    /// What was own must be recorded as gone before it can be overwritten; the absence of a copy says nothing.
+    /// What goes must be recorded as gone before it can be overwritten: a power cut in between would leave a footer that tells of blocks
+    /// which are there no more, and of a copy this ring would claim to peers what it has not.
     private mutating func evict(_ segment: Int) {
-        let isFree = !ownSegments().contains(segment)
         for log in logOrder {
             guard let index = indexes[log] else { continue }
             for entry in index.entries where Int(entry.segment) == segment {
@@ -148,7 +152,7 @@ extension RingLog {
             }
         }
         segments[segment].held = 0
-        segments[segment].state = isFree ? .free : .leaving
+        segments[segment].state = .leaving
         census = nil
     }
 

@@ -28,6 +28,8 @@ package final class SimulatedDisk: Disk {
         var syncLies = false
         var refusal: DiskError.Code?
         var counts = Counts()
+        /// Takes down what is written and synced.
+        var recorder: DiskRecorder?
     }
 
     /// How often each operation was called, failures included.
@@ -52,7 +54,10 @@ package final class SimulatedDisk: Disk {
         self.init(PagedBytes(contents))
     }
 
-    private init(_ contents: PagedBytes, faultsOf old: State? = nil) {
+    /// From now on every write that lands and every sync that does its work is taken down.
+    package func record(to recorder: DiskRecorder) { state.withLock { $0.recorder = recorder } }
+
+    init(_ contents: PagedBytes, faultsOf old: State? = nil) {
         size = contents.count
         var state = State(durable: contents, seen: contents)
         state.flips = old?.flips ?? [:]
@@ -97,6 +102,7 @@ package final class SimulatedDisk: Disk {
             let place = max(0, min(position + off, size - bytes.count))
             state.seen.replace(at: place, with: bytes[...])
             state.pending.append((place, bytes[...]))
+            state.recorder?.note(.write(position: place, bytes: bytes))
             // What is written anew is whole again.
             if !state.flips.isEmpty {
                 state.flips = state.flips.filter { !(place..<place + bytes.count).contains($0.key) }
@@ -115,7 +121,10 @@ package final class SimulatedDisk: Disk {
                 state.forgetDirtyPages()
                 return .failure(DiskError(.failed, "fdatasync: Input/output error"))
             }
-            if !state.syncLies { state.settlePending() }
+            if !state.syncLies {
+                state.settlePending()
+                state.recorder?.note(.sync)
+            }
             return .success(())
         }
         try result.get()

@@ -15,6 +15,8 @@ package struct RunOptions: Hashable, Sendable {
     package var bug: PlantedBug?
     /// Check everything after every step, not every few seconds: slower, and names the very step.
     package var checksEveryStep = false
+    /// Take down what every disk is asked to do: see ``PowerLoss``.
+    var records = false
 
     package init() {}
 }

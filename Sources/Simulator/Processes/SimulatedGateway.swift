@@ -71,6 +71,9 @@ final class SimulatedGateway {
     /// What a planted bug goes back to.
     var oldCore: GatewayCore?
 
+    /// `nil` where nobody wants its disk's deeds.
+    var recording: Recording?
+
     // What the checks keep
     /// What the ring held of each log at the last look, and what the truth was told of since.
     var holdings: [LogID: OffsetRanges] = [:]

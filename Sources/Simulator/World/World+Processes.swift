@@ -35,6 +35,7 @@ extension World {
     }
 
     private func resume(_ gateway: SimulatedGateway, on ring: RingLog) {
+        gateway.recording?.start(ring)
         var settings = GatewayCore.Settings()
         settings.accountReadings = scenario.accountReadings
         settings.accountWindow = .seconds(scenario.accountSeconds)
@@ -131,6 +132,7 @@ extension World {
         guard gateway.core != nil else { return }
         let directives = gateway.core?.step(event, now: now(gateway)) ?? []
         if gateway.core?.isMemoryOnly ?? false { gateway.history.wasMemoryOnly = true }
+        if case .written = event { recordCommit(gateway) }
         act(directives, of: gateway)
         checkStep(gateway)
         if gateway.isStopping, gateway.core?.isQuiet ?? false { end(gateway) }
@@ -205,6 +207,7 @@ extension World {
     /// The writes of a plan are under way at once; the sync takes its time, and may fail.
     private func begin(_ plan: WritePlan, of gateway: SimulatedGateway) {
         trace.note(plan.id << 32 | UInt64(plan.bytes))
+        recordCut(gateway)
         let isSlow = time < gateway.slowUntil
         let delay = isSlow ? streams.disk.draw(1, 6000) : streams.disk.draw(1, 40)
         later(delay * SimulatedTime.millisecond, gateway, .written(plan))
@@ -244,6 +247,7 @@ extension World {
                 return fail(.answersOnce, gateway, "ticket \(ticket.rawValue)")
             }
             for message in gateway.sources[index].inFlight { checkAcknowledged(message, of: gateway) }
+            recordAnswer(gateway, to: gateway.sources[index])
             gateway.sources[index].ticket = nil
             gateway.sources[index].inFlight = []
         }

@@ -64,7 +64,8 @@ extension World {
         let survivor = sound[Int(scenario.seed / 7 % UInt64(sound.count))]
         say("only \(survivor.index) survives")
         for gateway in gateways where gateway.index != survivor.index {
-            crash(gateway, powerCut: true)
+            // A recorded disk keeps all it was given: its power is cut in the replay.
+            crash(gateway, powerCut: !options.records)
             gateway.isGone = true
         }
         for index in sinks.indices { sinks[index].mood = .good }

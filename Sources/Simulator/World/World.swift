@@ -50,7 +50,8 @@ package final class World {
         // Half of it must hold the largest chunk of a peer's.
         ringOptions.pendingBytes = scenario.gateways > 1 ? 512 << 10 : 64 << 10
         ringOptions.backgroundBytes = 32 << 10
-        ringOptions.marksKept = 256
+        // What is recorded is asked whether the last answers are known: a quarter of these is sure to be.
+        ringOptions.marksKept = options.records ? 1024 : 256
         self.ringOptions = ringOptions
         sinks = scenario.sinks.map { SharedSink(plan: $0) }
         judges = scenario.requiredSinks
@@ -67,6 +68,7 @@ package final class World {
                 cover(.clockDrift)
             }
             if index < scenario.configuredNodes { gateway.configuredNode = NodeID(using: &streams.cores) }
+            if options.records { gateway.recording = Recording(of: gateway.disk, options: ringOptions) }
             gateways.append(gateway)
             heap.push(.start(index), at: streams.processes.draw(0, 2) * SimulatedTime.second)
             for source in gateway.sources.indices {
