@@ -16,7 +16,7 @@ RUN_PACKAGES   := mosquitto
 BENCH_PACKAGES := serf iproute2 nftables util-linux
 ARM64_PACKAGES := mmdebstrap debian-archive-keyring qemu-user-static binutils git
 TEST_PACKAGES  := mosquitto mosquitto-clients openssl strace procps zsh fish linux-source-6.1 flex bison bc libelf-dev xz-utils kmod \
-    iproute2 nftables faketime avahi-daemon dbus
+    iproute2 nftables faketime avahi-daemon dbus e2fsprogs mount
 
 .PHONY: help run test lint build release install format bench bench-covey soak sim arm64 clean setup-build setup-run setup-test lab
 

@@ -12,6 +12,15 @@ package protocol Disk: Sendable {
     /// Lets go of what is cached of the medium, so that later reads tell what really lies there: after a failed sync the system may
     /// show for a while what it never wrote. What still waits to be written stays, and is read. Best effort; never fails.
     func dropCache()
+    /// Called before a write while writes fail: where the file that is open has gone, as with a card that was pulled and put in again, goes
+    /// on with the one that lies in its place now, if it is of the same size and `isOurs` says so of it. Does nothing where what is
+    /// open is still in its place.
+    func reopen(where isOurs: (any Disk) -> Bool) throws(DiskError)
+}
+
+extension Disk {
+    /// A disk that is never in any other place.
+    package func reopen(where isOurs: (any Disk) -> Bool) throws(DiskError) {}
 }
 
 /// What a disk can answer instead of doing its work.

@@ -29,7 +29,8 @@ extension Gateway {
         _ configuration: GatewayConfiguration, logger: Logger, drivers: [DeviceID: any Driver] = [:],
         patience: Patience = Patience(), threshold: LogThreshold = LogThreshold(.notice)
     ) async throws -> Gateway {
-        try File.makeDirectory(configuration.gateway.dataDirectory)
+        // Where it cannot be made, the gateway runs without, and says so when it opens what should lie there.
+        try? File.makeDirectory(configuration.gateway.dataDirectory)
         // Under systemd it is there already; by hand it may not be, and the socket's own error says the rest.
         let socket = configuration.api.socket
         if let slash = socket.lastIndex(of: "/") { try? File.makeDirectory(String(socket[..<slash])) }
@@ -38,7 +39,7 @@ extension Gateway {
         let log = LimitedLog(logger: logger, clock: clock)
         let logger = log.logger
         var random = SystemRandomNumberGenerator()
-        let storage = try await Storage.open(configuration, random: &random)
+        let storage = try await Storage.open(configuration, now: clock.now, random: &random)
         for finding in storage.findings { logger.warning("\(finding)") }
 
         let threads = try StorageThreads()

@@ -70,6 +70,7 @@ extension GatewayCore {
             uncountedReadings = 0
             uncountedBytes = 0
             if !streams.isEmpty { promise.counted = counted }
+            putState(StateKey(StateKind.wear, ""), wear(now: now).record)
         }
         for ref in dirtyProgress {
             let sink = sinks[ref.sink]
@@ -123,6 +124,7 @@ extension GatewayCore {
         // Whose turn had come and who still waits did not fit into that block.
         if tickets.contains(where: { $0.stateVersion != nil }) { want(by: now) }
         if ring.hasWork { touchState(now: now) }
+        if ring.isRetrying, ring.hasWork { deadline = now }
     }
 
     mutating func handle(_ events: [RingEvent], now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
@@ -139,6 +141,7 @@ extension GatewayCore {
                 retired.removeAll { $0.segment == segment }
                 retired.append((segment, reason))
                 directives.append(.report(Report(.error, "segment \(segment) is not used any more: \(reason)")))
+            case .reused(let segment): retired.removeAll { $0.segment == segment }
             case .memoryOnly(let reason):
                 isMemoryOnly = true
                 let text = "the disk takes nothing, readings stay in memory and go to the sinks from there: \(reason)"

@@ -32,6 +32,7 @@ extension GatewayCore {
             settings: settings, ring: ring,
             sinks: sinks.map { SinkState(name: $0.name, isRequired: $0.isRequired, settings: $0.settings) },
             random: random, uploadWakes: sinks.map { _ in nil })
+        core.startedAt = now
         core.restoreLedger(disk: disk)
         var directives: [GatewayDirective] = []
         for index in core.sinks.indices { core.restoreTotals(index, &directives) }
@@ -44,6 +45,8 @@ extension GatewayCore {
         core.restoreUploads(disk: disk, boot: boot, now: now, &directives)
         core.reconcileAccounts(disk: disk, now: now)
         if let cluster { core.joinCovey(cluster, now: now, &directives) }
+        // A ring that was opened without a disk to write to says so before anything else happens.
+        core.handle(core.ring.takeEvents(), now: now, &directives)
         core.announceWake(now: now, &directives)
         return (core, directives)
     }
@@ -57,6 +60,7 @@ extension GatewayCore {
                 guard let record = StreamRecord(value) else { break }
                 ledger.restore(record.counts, for: DeviceID(key.name))
                 positions[DeviceID(key.name)] = record.position
+            case StateKind.wear: earlierWear = Wear(value) ?? Wear()
             case StateKind.ledgerPosition: since = LedgerPosition(record: value)
             case StateKind.session:
                 var rest = value[...]

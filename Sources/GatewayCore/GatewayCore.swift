@@ -72,6 +72,10 @@ package struct GatewayCore: Sendable {
     /// Small records up to this version are durable.
     var durableVersion: UInt64 = 0
 
+    /// What earlier processes wrote to the ring.
+    var earlierWear = Wear()
+    var startedAt = MonotonicInstant(nanoseconds: 0)
+
     // Accounts
     /// Evicted readings of this step of which no stream is known.
     var unexplained: [TallyPlan.Wanted] = []

@@ -102,4 +102,6 @@ enum StateKind {
     static let formerNode: UInt8 = 12
     /// Name: `LOG/SINK`. The upload progress of a copy.
     static let copyProgress: UInt8 = 13
+    /// Name: empty. ``Wear``, up to when it was put.
+    static let wear: UInt8 = 14
 }

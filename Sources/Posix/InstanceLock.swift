@@ -5,10 +5,22 @@ package final class InstanceLock: Sendable {
     private let descriptor: Int32
 
     /// Takes `DIRECTORY/lock`, or throws at once, naming the process that holds it.
+    ///
+    /// A directory that cannot be written to is still locked where it was used before. Where it never was, or is not there, there is
+    /// nothing to keep a second gateway off.
     package init(directory: String) throws(InstanceLockError) {
         let path = directory + "/lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
-        guard descriptor >= 0 else { throw .system(SystemError("open", path)) }
+        var descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        let refused = SystemError("open", path)
+        if descriptor < 0, Self.isOfTheDisk(refused.number) {
+            descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                self.descriptor = descriptor
+                return
+            }
+        }
+        self.descriptor = descriptor
+        guard descriptor >= 0 else { throw .system(refused) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let failure = SystemError("lock", path)
             let holder = (try? File.readText(path, limit: 32)) ?? ""
@@ -23,7 +35,11 @@ package final class InstanceLock: Sendable {
         _ = text.withCString { write(descriptor, $0, strlen($0)) }
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    private static func isOfTheDisk(_ number: Int32) -> Bool {
+        [EROFS, ENOSPC, EDQUOT, EIO, ENOENT, ENOTDIR, ENOTCONN, EACCES, EPERM].contains(number)
+    }
 }
 
 package enum InstanceLockError: Error, Hashable, Sendable, CustomStringConvertible {

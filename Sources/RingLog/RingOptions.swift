@@ -103,8 +103,10 @@ package enum RingEvent: Hashable, Sendable {
     case copied(LogName, Range<Offset>)
     /// Nothing of that plan is durable. It stays in RAM and is written again elsewhere.
     case failed(DiskError)
-    /// The segment is not used again while this process runs.
+    /// The segment is not used again while there are others.
     case retired(segment: Int, reason: String)
+    /// No other was left.
+    case reused(segment: Int)
     /// Commits are given up for now; readings are held in RAM only.
     case memoryOnly(reason: String)
     /// A commit succeeded after that.
@@ -133,6 +135,8 @@ package struct WritePlan: Sendable {
     package let readings: Int
     /// Bytes of the commit's own block; 0 where the plan carries background work alone.
     package let blockBytes: Int
+    /// Set while commits are given up: what lies at the disk's place now may be another file than the one that is open.
+    let home: RingHome?
 
     /// Bytes of all writes.
     package var bytes: Int { writes.reduce(0) { $0 + $1.bytes.count } }
@@ -140,6 +144,7 @@ package struct WritePlan: Sendable {
     /// Writes in order and syncs once; stops at the first failure. Blocks.
     package func perform(on disk: any Disk) -> Result<Void, DiskError> {
         do {
+            if let home { try disk.reopen { home.lies(on: $0) } }
             for write in writes { try disk.write(write.bytes, at: write.position) }
             try disk.sync()
             return .success(())

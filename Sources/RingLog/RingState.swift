@@ -23,6 +23,8 @@ struct InFlight: Sendable {
     let segmentsBefore: [Segment]
     let hasRolled: Bool
     let bytes: Int
+    /// It carries nothing: it only sees whether the medium works again.
+    var isProbe = false
 }
 
 /// A write that rides along with a commit.
@@ -66,8 +68,13 @@ struct Health: Sendable {
     var failuresInRow = 0
     var memoryOnly: String?
     var retryAt: MonotonicInstant?
+    /// The medium failed, and has not been tried since. It is tried with a write that matters to nobody: each failed commit costs a segment,
+    /// and an outage would use up the ring.
+    var isInDoubt = false
+    /// Tries since the last that went well. Each is made in another segment, as one of them may be all that is wrong.
+    var probes = 0
 
-    /// After so many failed commits in a row, each in another segment, the disk is held to be gone for now.
+    /// After so many failures in a row, each in another segment, the disk is held to be gone for now.
     static let mostFailures = 3
     static let firstPause = Duration.seconds(1)
     /// A disk that comes back is found within this time.

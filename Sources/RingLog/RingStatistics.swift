@@ -81,6 +81,13 @@ extension RingLog {
     }
 }
 
+extension RingLog {
+    /// Bytes that this process wrote and that became durable.
+    package var bytesWritten: Int { counters.bytesWritten }
+    /// Commits of this process that became durable.
+    package var commits: Int { counters.commits }
+}
+
 /// How long an outage a ring outlasts.
 package enum RingCapacity {
     /// Bytes of a merged block that one numeric reading is taken for: steady series at 1 Hz take 3 to 5, noisy ones 7.

@@ -13,10 +13,18 @@ struct Segment: Sendable {
         case sealed
         /// To be freed as soon as the record of what it held is durable.
         case leaving
-        /// Not to be written again while this process runs; what it holds can still be read.
+        /// A write to it failed. Not used again while there are others; what it holds can still be read.
         case retired
         /// Belongs to another store: left alone.
         case setAside
+
+        /// Whether it can be opened now.
+        var isUnused: Bool {
+            switch self {
+            case .free, .blank: true
+            default: false
+            }
+        }
     }
 
     var state: State

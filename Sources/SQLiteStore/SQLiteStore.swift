@@ -132,7 +132,7 @@ package actor SQLiteStore: KeyValueStore {
     }
 
     /// Works on the open file. Damage that shows here moves the file away, so that the next call finds an empty store
-    /// that works.
+    /// that works. After a failure of the disk the next call opens the file anew: it may lie on another card by then.
     private func perform<Result>(
         _ body: (Database) throws(KeyValueError) -> Result
     ) throws(KeyValueError) -> Result {
@@ -142,9 +142,13 @@ package actor SQLiteStore: KeyValueStore {
             guard let database else { throw KeyValueError(.failed, "\(path) is not open") }
             return try body(database)
         } catch {
-            guard error.code == .damaged else { throw error }
-            database = nil
-            try putAside(because: error.message)
+            switch error.code {
+            case .damaged:
+                database = nil
+                try putAside(because: error.message)
+            case .failed, .readOnly: database = nil
+            default: break
+            }
             throw error
         }
     }

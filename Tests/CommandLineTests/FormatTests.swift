@@ -163,6 +163,8 @@ import Testing
                 Ring
                   256 segments, 200 free, 12000 readings, oldest 2001-09-08, 1.2 GiB written,
                     1 damaged
+                  wear: 12 GiB written in all, 409.6 MiB a day; the card lasts more than 100
+                    years at that
                   segment 7 was torn: 3 blocks are set aside
 
                   TREE          KIND         STATE        RESTARTS  LAST FAILURE

@@ -12,8 +12,8 @@ final class SharedSite: Sendable {
     let receiver = HTTPReceiver()
     let members: [SharedMember]
     private let sinkPort: Int
-    /// Devices that the load comes from.
-    static let topics = 12
+    /// Devices that the load comes from: so many that each gateway is sure to have some of them.
+    static let topics = 60
 
     init(_ count: Int) async throws {
         var template = Array("/tmp/covey-shared-XXXXXX".utf8CString)

@@ -19,6 +19,8 @@ struct AcknowledgementTrace {
     }
 
     private(set) var commits: [Commit] = []
+    /// Zeros at the end of a segment, which only show whether the disk answers again.
+    private(set) var probes: [Commit] = []
     private(set) var acknowledgements: [Acknowledgement] = []
     /// The lines where something was read from the sink.
     private(set) var receipts: [Int] = []
@@ -35,10 +37,10 @@ struct AcknowledgementTrace {
                 switch call.name {
                 case "pwrite64": writes.append(call)
                 case "fdatasync":
-                    commits.append(
-                        Commit(
-                            segments: Set(writes.compactMap { $0.position.map { $0 / Self.segmentBytes } }),
-                            began: writes.first?.firstLine ?? call.firstLine, sync: call))
+                    let made = Commit(
+                        segments: Set(writes.compactMap { $0.position.map { $0 / Self.segmentBytes } }),
+                        began: writes.first?.firstLine ?? call.firstLine, sync: call)
+                    if Self.isProbe(writes) { probes.append(made) } else { commits.append(made) }
                     writes.removeAll()
                 default: break
                 }
@@ -60,6 +62,11 @@ struct AcknowledgementTrace {
                 }
             }
         }
+    }
+
+    private static func isProbe(_ writes: [StraceLog.Call]) -> Bool {
+        guard writes.count == 1, let write = writes.first, let position = write.position else { return false }
+        return position % segmentBytes == segmentBytes - 4096 && write.bytes.allSatisfy { $0 == 0 }
     }
 
     /// Acknowledgements that left before a commit which began after their message had come was durable.

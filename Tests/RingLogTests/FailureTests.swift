@@ -25,6 +25,10 @@ struct FailureTests {
         #expect(rig.ring.waitingReadings == 1)
         #expect(rig.ring.statistics.retiredSegments == 1)
         #expect(rig.events.contains { if case .retired = $0 { true } else { false } })
+        // First it is seen whether the disk answers at all.
+        let probe = try #require(rig.cut())
+        #expect(probe.readings == 0 && probe.writes.count == 1)
+        rig.finish(probe, probe.perform(on: rig.disk))
         let second = try #require(rig.cut())
         let segment = smallGeometry.segmentBytes
         let old = Set(first.writes.map { $0.position / segment })
@@ -93,6 +97,66 @@ struct FailureTests {
         #expect(rig.events.filter { $0 == .durableAgain }.count == 1)
         #expect(rig.acknowledged[log] == 6)
         rig.check()
+    }
+
+    @Test
+    func `an outage of the medium, however long, costs one segment and nothing that is stored`() throws {
+        let (rig, log) = try rig()
+        try fill(rig)
+        rig.disk.refuse(.failed)
+        try rig.append([reading("a", .number(9), at: 9_000_000)])
+        // It made room for itself, as any commit does.
+        let first = try #require(rig.cut())
+        rig.finish(first, first.perform(on: rig.disk))
+        let stored = rig.readAll(log).count
+        let evicted = rig.evicted
+        for _ in 0..<500 {
+            if let plan = rig.cut() { rig.finish(plan, plan.perform(on: rig.disk)) }
+            rig.now = rig.now.advanced(by: .seconds(61))
+        }
+        #expect(rig.ring.statistics.memoryOnly != nil)
+        #expect(rig.ring.statistics.retiredSegments == 1)
+        #expect(rig.evicted == evicted)
+        #expect(rig.readAll(log).count == stored)
+        rig.disk.refuse(nil)
+        rig.commitAll()
+        #expect(rig.ring.statistics.memoryOnly == nil)
+        #expect(rig.acknowledged[log] == rig.present.count)
+        try rig.cutPower { _ in false }
+        rig.check()
+    }
+
+    @Test
+    func `where commits fail and tries do not, a full ring is left with a place to write to`() throws {
+        let (rig, log) = try rig()
+        try fill(rig)
+        try rig.append([reading("a", .number(9), at: 9_000_000)])
+        for _ in 0..<20 {
+            guard let plan = rig.cut() else {
+                rig.now = rig.now.advanced(by: .seconds(61))
+                continue
+            }
+            let fails = plan.blockBytes > 0
+            if fails { rig.disk.failSync(number: rig.disk.counts.syncs) }
+            rig.finish(plan, plan.perform(on: rig.disk))
+        }
+        #expect(rig.ring.statistics.memoryOnly != nil)
+        rig.now = rig.now.advanced(by: .seconds(61))
+        rig.commitAll()
+        #expect(rig.ring.statistics.memoryOnly == nil)
+        #expect(rig.events.contains { if case .reused = $0 { true } else { false } })
+        #expect(rig.acknowledged[log] == rig.present.count)
+        try rig.cutPower { _ in false }
+        rig.check()
+    }
+
+    /// Until every further segment would have to be taken from something.
+    private func fill(_ rig: Rig) throws {
+        while rig.ring.statistics.freeSegments > 1 {
+            let text = String(repeating: "x", count: 200)
+            for _ in 0..<20 { try rig.append([reading("a", .text(text), at: rig.uptime)]) }
+            rig.commitAll()
+        }
     }
 
     @Test

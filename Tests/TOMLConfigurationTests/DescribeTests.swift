@@ -49,6 +49,7 @@ let everything = #"""
     acks = 2
     when_full = "reject-new"
     clock_wait = "5 min"
+    card_endurance = "20 TB"
     [log]
     level = "debug"
     [[broker]]

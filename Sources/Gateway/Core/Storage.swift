@@ -21,12 +21,12 @@ struct Storage: Sendable {
     let findings: [String]
 
     static func open(
-        _ configuration: GatewayConfiguration, random: inout SystemRandomNumberGenerator
+        _ configuration: GatewayConfiguration, now: MonotonicInstant, random: inout SystemRandomNumberGenerator
     ) async throws(GatewayError) -> Storage {
         let directory = configuration.gateway.dataDirectory
         var findings: [String] = []
         let store = await openStore(directory, &findings)
-        let (disk, ring) = try openRing(configuration, &findings)
+        let (disk, ring) = try openRing(configuration, now: now, &findings)
         let node = await identity(configuration, store: store, ring: ring, random: &random, &findings)
         return Storage(disk: disk, ring: ring, store: store, node: node, findings: findings)
     }
@@ -46,26 +46,64 @@ struct Storage: Sendable {
         }
     }
 
+    /// Where there is no way to write, the gateway runs all the same: readings stay in memory and go to the sinks from there, what an
+    /// earlier run left goes out as far as it can be read, and the disk is tried again and again.
     private static func openRing(
-        _ configuration: GatewayConfiguration, _ findings: inout [String]
+        _ configuration: GatewayConfiguration, now: MonotonicInstant, _ findings: inout [String]
     ) throws(GatewayError) -> (FileDisk, RingLog) {
         let path = configuration.gateway.dataDirectory + "/ring"
         do {
-            return try openRing(path, configuration.storage, &findings)
+            return try openWritable(path, configuration.storage, &findings)
+        } catch {
+            findings.append("\(error); readings stay in memory until \(path) can be written")
+            return try openClosed(path, configuration.storage, because: error.description, now: now, &findings)
+        }
+    }
+
+    private static func openClosed(
+        _ path: String, _ storage: StorageConfiguration, because reason: String, now: MonotonicInstant,
+        _ findings: inout [String]
+    ) throws(GatewayError) -> (FileDisk, RingLog) {
+        do {
+            let size = Int(storage.ringSize.rawValue)
+            let disk = try FileDisk(path: path, size: size, closedFor: reason)
+            var (opened, ring) = try openRing(disk, at: path, storage, wasThere: disk.isThere, &findings)
+            ring.holdInMemory(because: reason, now: now)
+            return (opened, ring)
+        } catch let error as SystemError {
+            throw .storage(error.description)
+        } catch let error as GatewayError {
+            throw error
+        } catch {
+            throw .storage("\(error)")
+        }
+    }
+
+    private static func openWritable(
+        _ path: String, _ storage: StorageConfiguration, _ findings: inout [String]
+    ) throws(GatewayError) -> (FileDisk, RingLog) {
+        do {
+            return try openOnce(path, storage, &findings)
         } catch {
             guard case .unusable(let reason) = error else { throw error }
             let aside = setAsideName(path)
             guard rename(path, aside) == 0 else { throw .storage("\(path): \(reason); it cannot be set aside either") }
             findings.append("\(path): \(reason): set aside as \(aside), a new ring was made")
-            return try openRing(path, configuration.storage, &findings)
+            return try openOnce(path, storage, &findings)
         }
     }
 
-    private static func openRing(
+    private static func openOnce(
         _ path: String, _ storage: StorageConfiguration, _ findings: inout [String]
     ) throws(GatewayError) -> (FileDisk, RingLog) {
         let wasThere = access(path, F_OK) == 0
         let disk = try openDisk(path, storage, &findings)
+        return try openRing(disk, at: path, storage, wasThere: wasThere, &findings)
+    }
+
+    private static func openRing(
+        _ disk: FileDisk, at path: String, _ storage: StorageConfiguration, wasThere: Bool, _ findings: inout [String]
+    ) throws(GatewayError) -> (FileDisk, RingLog) {
         if disk.size != Int(storage.ringSize.rawValue) {
             findings.append(
                 "\(path) is \(ByteCount(Int64(disk.size))), not the configured \(storage.ringSize): a ring keeps its size"

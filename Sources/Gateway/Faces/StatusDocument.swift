@@ -5,6 +5,7 @@ import Model
 import RingLog
 import Sinks
 import Supervision
+import TOMLConfiguration
 import SupervisionCore
 
 /// The object of `covey status --json`: made from plain values, so that a test can make one too.
@@ -177,6 +178,27 @@ struct StatusDocument: Sendable {
             json.key("oldest_t")
             if let oldest = statistics.oldest { json.integer(oldest.rawValue) } else { json.null() }
             json.list("recovery", recovery)
+            json.key("wear")
+            writeWear(to: &json)
+        }
+    }
+
+    private func writeWear(to json: inout JSONWriter) {
+        let wear = core.wear(now: now)
+        let endurance = configuration.current.storage.cardEndurance?.rawValue
+        json.object { json in
+            json.key("bytes")
+            json.integer(Int(wear.bytes))
+            json.key("syncs")
+            json.integer(Int(wear.syncs))
+            json.key("running_s")
+            json.integer(Int(wear.seconds))
+            json.key("bytes_per_day")
+            if let rate = wear.bytesPerDay { json.number(rate.rounded()) } else { json.null() }
+            json.key("card_endurance_bytes")
+            if let endurance { json.integer(Int(endurance)) } else { json.null() }
+            json.key("card_years")
+            if let years = endurance.flatMap({ wear.years(endurance: $0) }) { json.number(years) } else { json.null() }
         }
     }
 }

@@ -159,6 +159,9 @@ struct MetricsPage: Sendable {
             text.counter("covey_ring_\(name)_total", help, UInt64(max(0, value)))
         }
         counter("written_bytes", "Bytes written to the ring.", ring.bytesWritten)
+        let wear = status.core.wear(now: status.now)
+        counter("lifetime_written_bytes", "Bytes written since the ring was made.", Int(wear.bytes))
+        counter("lifetime_syncs", "Syncs since the ring was made.", Int(wear.syncs))
         counter("commits", "Blocks that became durable.", ring.commits)
         counter("failed_commits", "Writes and syncs that the disk refused.", ring.failedCommits)
         counter("readings_stored", "Readings that became durable.", ring.readingsStored)

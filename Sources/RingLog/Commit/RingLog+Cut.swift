@@ -9,6 +9,9 @@ extension RingLog {
             && (hasContent || hasBackgroundWork)
     }
 
+    /// The last plan failed, or only showed that the disk answers again: the next cut is worth trying at once.
+    package var isRetrying: Bool { health.failuresInRow > 0 && health.retryAt == nil }
+
     /// While commits are given up, when to try again.
     package var retryAt: MonotonicInstant? { health.retryAt }
 
@@ -24,6 +27,7 @@ extension RingLog {
     ) -> WritePlan? {
         guard hasWork, health.retryAt.map({ now >= $0 }) ?? true else { return nil }
         if !waiting.isEmpty, currentLog == nil { mintLog(using: &random) }
+        if health.isInDoubt, let segment = probed { return probe(segment) }
         keepRoom()
         let before = (hot: hot, segments: segments)
         var writes: [(position: Int, bytes: [UInt8])] = []
@@ -73,12 +77,33 @@ extension RingLog {
         if content.block != nil || content.hasRolled, let hot { touches.insert(hot.segment) }
         let plan = WritePlan(
             id: newPlanID(), writes: writes, readings: content.items.reduce(0) { $0 + $1.readings.count },
-            blockBytes: content.block?.block.bytes.count ?? 0)
+            blockBytes: content.block?.block.bytes.count ?? 0, home: health.memoryOnly == nil ? nil : home)
         inFlight = InFlight(
             id: plan.id, block: content.block, items: content.items, copies: content.copies, taken: content.taken,
             endsSnapshot: content.endsSnapshot, background: background, frees: frees, version: records.cutVersion,
             touches: touches.sorted(), hotBefore: before.hot, segmentsBefore: before.segments,
             hasRolled: content.hasRolled, bytes: plan.bytes)
+        return plan
+    }
+
+    /// The segment that the medium is tried in: one where nothing is open and no footer counts.
+    private var probed: Int? {
+        let unused = segments.indices.filter { segments[$0].state.isUnused }
+        let retired = segments.indices.filter { segments[$0].state == .retired }
+        let candidates = unused + retired
+        return candidates.isEmpty ? nil : candidates[health.probes % candidates.count]
+    }
+
+    /// A write and a sync that matter to nobody: zeros in the last unit of a segment, where only a footer could have been.
+    private mutating func probe(_ segment: Int) -> WritePlan {
+        let place = segmentStart(segment) + options.geometry.segmentBytes - Geometry.unit
+        let plan = WritePlan(
+            id: newPlanID(), writes: [(place, [UInt8](repeating: 0, count: Geometry.unit))], readings: 0, blockBytes: 0,
+            home: home)
+        inFlight = InFlight(
+            id: plan.id, block: nil, items: [], copies: [], taken: RecordBook.Taken(), endsSnapshot: false,
+            background: [], frees: [], version: 0, touches: [], hotBefore: hot, segmentsBefore: [], hasRolled: false,
+            bytes: plan.bytes, isProbe: true)
         return plan
     }
 

@@ -12,6 +12,8 @@ extension RingLog {
         }
         inFlight = nil
         switch result {
+        case .success where plan.isProbe: return answered(plan)
+        case .failure(let error) where plan.isProbe: return unanswered(error, now: now)
         case .success: return succeeded(plan)
         case .failure(let error): return failed(plan, error, now: now)
         }
@@ -53,6 +55,36 @@ extension RingLog {
         return events + takeEvents()
     }
 
+    /// The medium works again: the next cut is a commit, at once. Until one is durable the disk stays what it was held to be.
+    private mutating func answered(_ plan: InFlight) -> [RingEvent] {
+        counters.bytesWritten += plan.bytes
+        health.isInDoubt = false
+        health.probes = 0
+        health.retryAt = nil
+        return takeEvents()
+    }
+
+    private mutating func unanswered(_ error: DiskError, now: MonotonicInstant) -> [RingEvent] {
+        var events: [RingEvent] = [.failed(error)]
+        counters.failedCommits += 1
+        health.probes += 1
+        noteFailure(error, now: now, &events)
+        return events + takeEvents()
+    }
+
+    private mutating func noteFailure(_ error: DiskError, now: MonotonicInstant, _ events: inout [RingEvent]) {
+        health.failuresInRow += 1
+        health.retryAt = now.advanced(by: health.pause)
+        guard health.memoryOnly == nil else { return }
+        guard error.code == .readOnly || health.failuresInRow >= Health.mostFailures else {
+            // The first failures are answered at once, elsewhere.
+            health.retryAt = nil
+            return
+        }
+        health.memoryOnly = error.message
+        events.append(.memoryOnly(reason: error.message))
+    }
+
     /// A run of a copy is durable, and no longer lost should it have been.
     private mutating func noteCopied(_ run: Run, _ events: inout [RingEvent]) {
         guard let node = indexes[run.log]?.origin.node else { return }
@@ -90,7 +122,8 @@ extension RingLog {
         records.putBack(plan.taken, snapshotToo: true)
         if plan.endsSnapshot { records.snapshotIsOpen = true }
         dropBackground()
-        if error.code == .failed || error.code == .outOfRange {
+        if error.isOfTheMedium {
+            health.isInDoubt = true
             for segment in plan.touches {
                 segments[segment].state = .retired
                 events.append(.retired(segment: segment, reason: error.message))
@@ -115,15 +148,7 @@ extension RingLog {
                 leaveHot()
             }
         }
-        health.failuresInRow += 1
-        health.retryAt = now.advanced(by: health.pause)
-        if health.memoryOnly == nil, error.code == .readOnly || health.failuresInRow >= Health.mostFailures {
-            health.memoryOnly = error.message
-            events.append(.memoryOnly(reason: error.message))
-        } else if health.memoryOnly == nil {
-            // The first failures are answered at once, elsewhere.
-            health.retryAt = nil
-        }
+        noteFailure(error, now: now, &events)
         return events + takeEvents()
     }
 
@@ -158,4 +183,9 @@ extension RingLog {
         defer { pendingEvents = [] }
         return pendingEvents
     }
+}
+
+extension DiskError {
+    /// Whether the place that was written to is in doubt, rather than the disk closed to us.
+    fileprivate var isOfTheMedium: Bool { code == .failed || code == .outOfRange }
 }

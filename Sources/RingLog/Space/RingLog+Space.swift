@@ -4,15 +4,16 @@ import Model
 extension RingLog {
     /// Segments that can be opened now.
     var usable: Int {
-        segments.count { segment in
-            switch segment.state {
-            case .free, .blank: true
-            default: false
-            }
-        }
+        segments.count { $0.state.isUnused }
     }
 
-    var canRoll: Bool { usable > 0 }
+    var canRoll: Bool { usable > 0 || emptyRetired != nil }
+
+    /// A retired segment that holds nothing: its life ended with its first commit. Where no other is left it is opened anew, as then everything in
+    /// it is written again, and is believed after a sync that went well.
+    private var emptyRetired: Int? {
+        segments.indices.first { segments[$0].state == .retired && segments[$0].held == 0 }
+    }
 
     var leavingCount: Int { segments.count { $0.state == .leaving } }
 
@@ -23,9 +24,9 @@ extension RingLog {
     mutating func takeFree(kind: SegmentKind) -> Int? {
         let ready = segments.indices.filter { segments[$0].state == .free }
         let blank = segments.indices.first { if case .blank = segments[$0].state { true } else { false } }
-        guard let next = ready.min(by: { segments[$0].generation < segments[$1].generation }) ?? blank else {
-            return nil
-        }
+        guard let next = ready.min(by: { segments[$0].generation < segments[$1].generation }) ?? blank ?? emptyRetired
+        else { return nil }
+        if segments[next].state == .retired { pendingEvents.append(.reused(segment: next)) }
         generation += 1
         segments[next] = Segment(state: .open, kind: kind, generation: generation)
         return next

@@ -20,6 +20,11 @@ extension GatewayConfiguration {
         writer.raw("acks", "\(storage.acks)", unit: "gateways")
         writer.text("when_full", storage.whenFull.rawValue)
         writer.duration("clock_wait", storage.clockWait)
+        if let endurance = storage.cardEndurance {
+            writer.size("card_endurance", endurance)
+        } else {
+            writer.none("card_endurance", "not known")
+        }
         writer.section("[log]")
         writer.text("level", log.level.rawValue)
         for broker in brokers { broker.write(to: &writer) }

@@ -20,6 +20,7 @@ enum Bounds {
     /// A stated loss window of more than a minute is no durability.
     static let commitWindow = Duration.zero...Duration.seconds(60)
     static let acks: ClosedRange<Int64> = 1...16
+    static let cardEndurance = ByteCount(1_000_000_000)...ByteCount(100_000_000_000_000_000)
     static let clockWait = Duration.zero...Duration.seconds(24 * 3600)
     /// The protocol counts seconds in 16 bits; below 5 s every hiccup is a disconnect.
     static let keepAlive = Duration.seconds(5)...Duration.seconds(18 * 3600)

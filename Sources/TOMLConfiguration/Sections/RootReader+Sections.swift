@@ -52,11 +52,14 @@ extension RootReader {
             try Read.choice(item, StorageConfiguration.WhenFull.self, later: ["downsample"])
         }
         let clockWait = reader.duration("clock_wait", in: Bounds.clockWait)
+        let endurance = reader.value("card_endurance") { (item) throws(Unfit) in
+            try Read.size(item, in: Bounds.cardEndurance)
+        }
         reader.finish()
         return StorageConfiguration(
             ringSize: ByteCount(size.rawValue / Bounds.segmentBytes * Bounds.segmentBytes),
             commitWindow: window ?? Defaults.commitWindow, acks: acks, whenFull: whenFull?.value ?? .dropOldest,
-            clockWait: clockWait ?? Defaults.clockWait)
+            clockWait: clockWait ?? Defaults.clockWait, cardEndurance: endurance?.value)
     }
 
     func log(_ reader: TableReader) -> LogConfiguration {

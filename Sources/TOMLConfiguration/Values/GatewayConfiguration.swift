@@ -59,6 +59,8 @@ package struct StorageConfiguration: Hashable, Sendable {
     package var whenFull: WhenFull
     /// How long readings under an untrusted clock wait for a trusted one before they leave as `clock-unsynced`.
     package var clockWait: Duration
+    /// What may be written to the card in all, as its maker says; `nil` where that is not known.
+    package var cardEndurance: ByteCount?
 
     /// What happens when the ring is full of readings that no sink has. Raw values are the words of the configuration.
     package enum WhenFull: String, Hashable, Sendable, CaseIterable {

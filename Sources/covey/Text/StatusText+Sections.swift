@@ -125,12 +125,28 @@ extension StatusText {
             parts.append("\(count(ring?[word])) \(word)")
         }
         paragraph(parts.joined(separator: ", "))
+        wear(ring?["wear"])
         switch ring?["memory_only"] {
         case .flag(true)?: paragraph("in memory only: nothing reaches the disk")
         case .text(let reason)?: paragraph("in memory only: \(reason)")
         default: break
         }
         for sentence in ring?["recovery"]?.elements ?? [] { paragraph(sentence.plain) }
+    }
+
+    /// What the card has borne, and how long it lasts so: once there is a rate.
+    private mutating func wear(_ wear: JSONValue?) {
+        guard let rate = wear?["bytes_per_day"]?.double, let bytes = wear?["bytes"]?.integer else { return }
+        var sentence = "wear: \(ByteCount(bytes)) written in all, \(ByteCount(Int64(rate))) a day"
+        if let years = wear?["card_years"]?.double {
+            sentence += "; the card lasts \(Self.span(years: years)) at that"
+        }
+        paragraph(sentence)
+    }
+
+    private static func span(years: Double) -> String {
+        if years >= 100 { return "more than 100 years" }
+        return years < 1 ? "\(Int(years * 12)) months" : "\(Int(years)) years"
     }
 
     mutating func tree() {
