@@ -46,7 +46,8 @@ extension RingLog {
     package var inventory: RingInventory {
         var groups: [RingInventory.Segments] = []
         for segment in segments {
-            let group = RingInventory.Segments(kind: segment.isOurs ? segment.kind : nil, state: segment.state.word)
+            let holds = segment.isOurs && !segment.state.isUnused
+            let group = RingInventory.Segments(kind: holds ? segment.kind : nil, state: segment.state.word)
             let index = groups.firstIndex { $0.kind == group.kind && $0.state == group.state } ?? groups.endIndex
             if index == groups.endIndex { groups.append(group) }
             groups[index].count += 1

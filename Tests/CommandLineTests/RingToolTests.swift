@@ -4,6 +4,7 @@ import LogFormat
 import Model
 import Posix
 import RingLog
+import TestKit
 import Testing
 
 @testable import covey
@@ -38,20 +39,23 @@ import Testing
         var random = SystemRandomNumberGenerator()
         var (ring, _) = try RingLog.open(disk: disk, options: RingOptions(), using: &random)
         var now = MonotonicInstant(nanoseconds: 0)
+        // The first one of a ring is a header alone.
         func commit() throws {
-            let plan = try #require(ring.cut(now: now, using: &random))
-            _ = ring.finished(plan.id, plan.perform(on: disk), now: now)
-            now = now.advanced(by: .seconds(1))
+            while ring.waitingReadings + ring.waitingCopiedReadings > 0 {
+                let plan = try #require(ring.cut(now: now, using: &random))
+                _ = ring.finished(plan.id, plan.perform(on: disk), now: now)
+                now = now.advanced(by: .seconds(1))
+            }
         }
         for reading in readings(count, of: "tide") {
             _ = try ring.append(Entry([reading]))
             if ring.waitingReadings == 100 { try commit() }
         }
-        while ring.waitingReadings > 0 { try commit() }
+        try commit()
         guard copies > 0 else { return }
         let name = LogName(node: Self.peer, log: Self.copied)
         _ = try ring.store(name, first: .zero, readings: readings(copies, of: "far"), anchors: [])
-        while ring.waitingCopiedReadings > 0 { try commit() }
+        try commit()
     }
 
     /// Turns one byte of the file over.
@@ -110,7 +114,9 @@ import Testing
 
     @Test func `a damaged block is named with its place and with what is lost by it`() async throws {
         try await withRing(1000) { folder in
-            let unit = try blocks(folder)[3]
+            let units = try blocks(folder)
+            try #require(units.count == 10)
+            let unit = units[3]
             try spoil(folder, at: unit * Geometry.unit + 200)
             let outcome = try await Child.run(["ring", "verify", "--data-dir", folder])
             #expect(outcome.code == 1, "\(outcome)")
@@ -118,6 +124,90 @@ import Testing
             #expect(outcome.output.contains("100 readings from offset 300 on are lost to damage"), "\(outcome)")
             #expect(outcome.output.contains("with 900 readings were read\ndamaged: "), "\(outcome)")
             #expect(outcome.output.hasSuffix(", 100 readings lost\n"), "\(outcome)")
+        }
+    }
+
+    @Test func `damage to the last block of a finished segment is found, and its readings are told as lost`()
+        async throws
+    {
+        try await withFolder { folder in
+            defer { unlink(folder + "/ring") }
+            try makeLong(folder)
+            let bytes = try File.read(folder + "/ring", limit: 1 << 27)
+            let (segment, block) = try #require(Self.oldestFinished(bytes))
+            try spoil(folder, at: segment * Geometry.standard.segmentBytes + block.unit * Geometry.unit + 200)
+            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder])
+            #expect(outcome.code == 1, "\(outcome)")
+            #expect(
+                outcome.output.contains("segment \(segment), unit \(block.unit): the block is damaged\n"), "\(outcome)")
+            let run = try #require(block.runs.first)
+            let lost = "\(run.count) readings of log \(run.log) cannot be read, from offset \(run.first) on\n"
+            #expect(outcome.output.contains("segment \(segment): " + lost), "\(outcome)")
+            #expect(outcome.output.hasSuffix("damaged: 1 place, \(run.count) readings lost\n"), "\(outcome)")
+        }
+    }
+
+    /// A ring of which some segments are full.
+    private func makeLong(_ folder: String) throws {
+        let disk = try FileDisk(path: folder + "/ring", size: 16 * Geometry.standard.segmentBytes)
+        var random = SystemRandomNumberGenerator()
+        var (ring, _) = try RingLog.open(disk: disk, options: RingOptions(), using: &random)
+        var now = MonotonicInstant(nanoseconds: 0)
+        let series = Series(device: DeviceID("tide"), metric: "level")
+        for block in 0..<320 {
+            let stamp = Stamp(
+                boot: BootID(high: 1, low: 2), uptime: Microseconds(Int64(block) * 1_000_000),
+                wallOffset: Microseconds(1_000_000_000_000_000), isTrusted: true)
+            for number in 0..<240 {
+                let text = String(repeating: "\(UInt64.random(in: .min ... .max, using: &random))", count: 12)
+                let value = Value.text(String(text.prefix(240)) + "\(number)")
+                _ = try ring.append(Entry([Reading(series: series, stamp: stamp, value: value)]))
+            }
+            while ring.waitingReadings > 0 {
+                let plan = try #require(ring.cut(now: now, using: &random))
+                _ = ring.finished(plan.id, plan.perform(on: disk), now: now)
+                now = now.advanced(by: .seconds(1))
+            }
+        }
+    }
+
+    /// The segment with a footer that was opened first, and its last block with readings.
+    private static func oldestFinished(_ bytes: [UInt8]) -> (segment: Int, block: BlockEntry)? {
+        var oldest: (generation: UInt64, segment: Int, block: BlockEntry)?
+        let size = Geometry.standard.segmentBytes
+        for segment in 0..<bytes.count / size {
+            let part = Array(bytes[segment * size..<(segment + 1) * size])
+            guard case .found(let header, _) = SegmentHeaderState.read(Array(part[..<Geometry.headerBytes])),
+                header.generation < oldest?.generation ?? .max,
+                let start = Footer.start(
+                    Array(part.suffix(Geometry.unit)), store: header.store, generation: header.generation,
+                    geometry: .standard),
+                let footer = Footer.read(
+                    Array(part[start...]), store: header.store, generation: header.generation, geometry: .standard),
+                let block = footer.blocks.last
+            else { continue }
+            oldest = (header.generation, segment, block)
+        }
+        return oldest.map { ($0.segment, $0.block) }
+    }
+
+    @Test func `info fits a terminal of any width, whatever the names`() throws {
+        let info = try #require(
+            JSONValue(
+                #"""
+                {"gateway":"a gateway with a name that is long\u001b[31m","bytes":1073741824,"readings":123456789,
+                "copies":23456789,"bytes_per_reading":6.54321,"oldest_t":1000000000000,"newest_t":1763700000000,
+                "segments":[{"kind":"hot","state":"sealed","count":200,"readings":123456789},
+                {"kind":null,"state":"set-aside","count":1,"readings":0}],
+                "logs":[{"log":"45e01ee65d6094c9","gateway":"温室温室温室温室温室温室温室温室","node":"9f","own":true,
+                "readings":123456789,"end":9223372036854775807,"oldest_t":1000000000000,"newest_t":null,
+                "gaps":[{"first":0,"end":1234567,"reason":"evicted"},{"first":1234567,"end":1234569,"reason":"uploaded"}]}],
+                "recovery":["segment 3: neither header nor blocks can be read, which is a sentence of some length"]}
+                """#.utf8))
+        for width in [40, 80, 200] {
+            let lines = RingText.lines(
+                info, Terminal(width: width, hasColour: false), now: Milliseconds(1_763_700_000_000))
+            for line in lines { #expect(columns(line) <= width && !line.contains("\u{1B}"), "\(line)") }
         }
     }
 

@@ -65,8 +65,8 @@ import Testing
         #expect(
             table.output == """
                 FROM                 GATEWAY  DEVICE  METRIC  MEAN  MIN  MAX  COUNT  UNIT
-                1970-01-01 05:30:00  a        plug    m          –    –    –      2
-                1970-01-01 05:30:00  b        plug    m          5    5    5      1
+                1970-01-01 05:45:00  a        plug    m          –    –    –      2
+                1970-01-01 05:45:00  b        plug    m          5    5    5      1
 
                 """)
     }

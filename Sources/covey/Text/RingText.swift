@@ -50,7 +50,7 @@ struct RingText {
     private func table(_ logs: [JSONValue]) -> Table {
         var table = Table([
             .left("LOG"), .left("GATEWAY", least: 6), .right("READINGS"), .right("END"), .right("OLDEST", mayGo: true),
-            .right("NEWEST", mayGo: true), .right("EVICTED"), .right("DAMAGED"), .right("UPLOADED", mayGo: true),
+            .right("NEWEST", mayGo: true), .right("LOST"), .right("SENT", mayGo: true),
         ])
         for log in logs {
             let gateway = log["gateway"]?.string ?? ""
@@ -59,8 +59,8 @@ struct RingText {
             table.rows.append([
                 Cell(plain(log["log"])), Cell(name.isEmpty ? "–" : name), Cell(count: total(log["readings"])),
                 Cell(count: total(log["end"])), Cell(time(log["oldest_t"])), Cell(time(log["newest_t"])),
-                Cell(count: Self.sum(gaps, "evicted"), isLoss: true),
-                Cell(count: Self.sum(gaps, "damaged"), isLoss: true), Cell(count: Self.sum(gaps, "uploaded")),
+                Cell(count: Self.sum(gaps, "evicted") &+ Self.sum(gaps, "damaged"), isLoss: true),
+                Cell(count: Self.sum(gaps, "uploaded")),
             ])
             for gap in gaps.prefix(Self.gapsShown) {
                 table.note("\(plain(gap["reason"])): \(plain(gap["first"])) up to \(plain(gap["end"]))", .dim)
