@@ -70,7 +70,8 @@ package struct SegmentCheckPlan: Sendable {
         check.isUsed = generation != nil
         let bytes: [UInt8]
         do {
-            bytes = try disk.read(at: segment * geometry.segmentBytes, count: geometry.segmentBytes)
+            let count = generation == nil ? Geometry.headerBytes : geometry.segmentBytes
+            bytes = try disk.read(at: segment * geometry.segmentBytes, count: count)
         } catch {
             check.fault(nil, "cannot be read: \(error.message)")
             check.losses = losses(entries)

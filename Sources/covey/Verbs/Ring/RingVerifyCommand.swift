@@ -36,6 +36,7 @@ struct RingVerifyCommand: ParsableCommand {
         for line in findings.opening { try output.line(line) }
         // What lies in memory says nothing about the card.
         stopped.disk.dropCache()
+        stopped.disk.count()
         let plans = stopped.ring.segmentChecks
         Progress.begin("reading \(plans.count) segments")
         for (index, plan) in plans.enumerated() {
@@ -81,14 +82,10 @@ struct RingFindings {
     private var used = 0
     private var blocks = 0
     private var reused = 0
-    private var lost: Int64
+    private var lost = 0
 
     init(opening found: [RecoveryReport.Finding]) {
         opening = found.filter(Self.isOfOpeningAlone).map(\.sentence)
-        lost = 0
-        for case .readingsLost(_, let range) in found {
-            lost += Int64(range.lowerBound.distance(to: range.upperBound))
-        }
         places = opening.count
     }
 
@@ -117,7 +114,7 @@ struct RingFindings {
         }
         for loss in check.losses {
             let count = loss.range.lowerBound.distance(to: loss.range.upperBound)
-            lost += Int64(count)
+            lost += count
             lines.append(
                 "segment \(check.segment): \(count) readings of log \(loss.log) cannot be read, from offset "
                     + "\(loss.range.lowerBound) on")
@@ -138,13 +135,13 @@ struct RingFindings {
             "\(segments) segments, \(used) of them in use: \(blocks) blocks with \(readings) readings were read"
         ]
         if reused > 0 { lines.append("\(reused) segments were used anew meanwhile, and not read") }
-        if known > 0, lost == 0 {
-            lines.append("\(known) readings were known to be lost to damage: covey ring info")
+        let all = known + lost
+        if isDamaged {
+            lines.append("damaged: \(places) place\(places == 1 ? "" : "s"), \(all) reading\(all == 1 ? "" : "s") lost")
+        } else {
+            if all > 0 { lines.append("\(all) readings were lost to damage before: covey ring info") }
+            lines.append("nothing is damaged")
         }
-        lines.append(
-            isDamaged
-                ? "damaged: \(places) place\(places == 1 ? "" : "s"), \(lost) reading\(lost == 1 ? "" : "s") lost"
-                : "nothing is damaged")
         return lines
     }
 }
