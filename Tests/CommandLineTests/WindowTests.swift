@@ -71,6 +71,14 @@ import Testing
                 """)
     }
 
+    @Test func `a mean that is next to nothing takes no more room than others`() async throws {
+        let readings = [reading("tide", 0, "0.000002095787700673263"), reading("tide", 1, "-1.5e300")]
+        let table = try await ask([readings[0]], ["--every", "1h", "--aggregate", "mean"])
+        #expect(table.output.hasSuffix("tide    m       2.095788e-06\n"), "\(table)")
+        let great = try await ask([readings[1]], ["--every", "1h", "--aggregate", "mean"])
+        #expect(great.output.hasSuffix("tide    m       -1.5e+300\n"), "\(great)")
+    }
+
     @Test func `days begin at midnight of the person's clock, weeks on a Monday, and change with its offset`()
         async throws
     {

@@ -154,6 +154,14 @@ private struct WindowTable {
         let time = row.window.lowerBound.rawValue % 1000 == 0 ? start.full : start.precise(now: now)
         return [Cell(time, short: String(time.dropFirst(5)))] + (isOfOne ? [] : [Cell(row.series.gatewayText)])
             + [Cell(row.series.device), Cell(row.series.metric)]
-            + row.values.map { Cell($0.value.map(ReadingRow.text(of:)) ?? "–") } + [Cell(row.series.unit ?? "")]
+            + row.values.map { Cell($0.value.map(Self.text) ?? "–") } + [Cell(row.series.unit ?? "")]
+    }
+
+    /// Seven digits of a number, also where it has an exponent: the mean of what goes up and down is next to nothing.
+    private static func text(_ value: JSONValue) -> String {
+        guard case .number(let number) = value, let mark = number.firstIndex(of: "e"),
+            let mantissa = Double(number[..<mark])
+        else { return ReadingRow.text(of: value) }
+        return "\((mantissa * 1e6).rounded() / 1e6)" + number[mark...]
     }
 }

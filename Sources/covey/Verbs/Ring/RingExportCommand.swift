@@ -11,10 +11,24 @@ struct RingExportCommand: ParsableCommand {
 
     @OptionGroup var range: RangeOptions
 
+    /// What programs read.
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case csv, json, jsonl, line
+
+        fileprivate var ofReadings: ReadingFormat {
+            switch self {
+            case .csv: .csv
+            case .json: .json
+            case .jsonl: .jsonLines
+            case .line: .line
+            }
+        }
+    }
+
     @Option(
         help: "csv, json (one array), jsonl (one object per line), or line (InfluxDB line protocol).",
-        completion: .list(ReadingFormat.allValueStrings.filter { $0 != "table" }))
-    var format: ReadingFormat
+        completion: .list(Format.allCases.map(\.rawValue)))
+    var format: Format
 
     @Option(
         help: ArgumentHelp("Write to this new file; one that is there is left alone.", valueName: "file"),
@@ -24,10 +38,7 @@ struct RingExportCommand: ParsableCommand {
     @OptionGroup var ring: RingFileOptions
     @OptionGroup var daemon: DaemonOptions
 
-    func validate() throws {
-        try ring.check(daemon)
-        if format == .table { throw ValidationError("--format table is for people: csv, json, jsonl or line") }
-    }
+    func validate() throws { try ring.check(daemon) }
 
     func run() throws {
         let now = Milliseconds.now
@@ -36,7 +47,7 @@ struct RingExportCommand: ParsableCommand {
         let source = try file.map { try StoppedRing($0, withCopies: true) as any ReadingSource } ?? daemon.client
         // Made once there is something to read from.
         let target = try output.map(Output.init(newFile:)) ?? Output()
-        try query.run({ source }, ReadingPrinter(format, to: target, terminal: .current, now: now), now)
+        try query.run({ source }, ReadingPrinter(format.ofReadings, to: target, terminal: .current, now: now), now)
         try target.finish()
     }
 }
