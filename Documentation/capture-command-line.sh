@@ -97,7 +97,7 @@ shot() { # GATEWAY ROWS COMMAND [SECONDS]: what the terminal shows
         widest=$(wc -L <"$work/piped")
         if [ "$widest" -gt 80 ]; then wide=1; echo "WIDE: $3 has $widest columns" >&2; fi
     esac
-    printf '```\n$ %s\n' "$3"; cat "$work/shot"; printf '```\n'
+    printf '```\n$ %s\n' "${3//$work//tmp}"; cat "$work/shot"; printf '```\n'
 }
 
 for name in normal empty failing; do
@@ -109,5 +109,10 @@ for name in normal empty failing; do
     shot $name 24 'covey tail tide' 2
     shot $name 24 'covey query --since "1 min" --limit 6'
 done
+printf '### Rings and windows\n'
+shot normal 24 'covey query tide --since "1 min" --every "5 s"'
+shot normal 24 'covey ring info'
+shot failing 24 "covey ring info"
+shot failing 24 "covey ring verify --data-dir $work/failing/data"
 [ $wide = 0 ] && echo "no line is wider than 80 columns" >&2
 exit $wide

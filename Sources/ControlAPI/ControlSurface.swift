@@ -14,6 +14,8 @@ package protocol ControlSurface: Sendable {
     func uploads() async throws -> [UInt8]
     /// An array, one object per peer, without the gateway itself.
     func peers() async throws -> [UInt8]
+    /// One object: the ring's segments, and every log that it holds with its ranges and gaps.
+    func ring() async throws -> [UInt8]
     /// An array of readings, the newest of each series that a glob matches; no globs means all. With `history` above 0 each has a member
     /// `history` besides: at most so many values up to the newest, oldest first, flags as 0 and 1.
     func latest(_ globs: [Glob], history: Int) async throws -> [UInt8]

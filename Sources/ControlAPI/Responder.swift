@@ -55,6 +55,7 @@ struct Responder: Sendable {
         case .devices: return try await send(.ok, Self.json, ask { try await surface.devices() }, for: request)
         case .uploads: return try await send(.ok, Self.json, ask { try await surface.uploads() }, for: request)
         case .peers: return try await send(.ok, Self.json, ask { try await surface.peers() }, for: request)
+        case .ring: return try await send(.ok, Self.json, ask { try await surface.ring() }, for: request)
         case .latest(let globs, let history):
             let answer = try await ask { try await surface.latest(globs, history: history) }
             return try await send(.ok, Self.json, answer, for: request)

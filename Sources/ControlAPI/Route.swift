@@ -2,7 +2,7 @@ import Model
 
 /// What a request line asks for.
 enum Route: Hashable, Sendable {
-    case status, devices, uploads, peers, version, health, metrics
+    case status, devices, uploads, peers, ring, version, health, metrics
     case latest([Glob], history: Int)
     case query(QueryRequest)
     case tail([Glob])
@@ -18,6 +18,7 @@ enum Route: Hashable, Sendable {
         case "/v1/devices": self = .devices
         case "/v1/uploads": self = .uploads
         case "/v1/peers": self = .peers
+        case "/v1/ring": self = .ring
         case "/v1/version": self = .version
         case "/healthz": self = .health
         case "/metrics": self = .metrics
@@ -40,7 +41,7 @@ enum Route: Hashable, Sendable {
         default:
             throw ControlError(
                 .notFound, "nothing is at \(shown(path))",
-                hint: "/v1/status, devices, uploads, peers, latest, query, tail, version; /healthz; /metrics")
+                hint: "/v1/status, devices, uploads, peers, ring, latest, query, tail, version; /healthz; /metrics")
         }
         try parameters.finish()
     }

@@ -223,6 +223,15 @@ extension GatewayCore {
         ring.state(StateKey(StateKind.node, "")).flatMap { NodeID(hex: String(decoding: $0, as: UTF8.self)) }
     }
 
+    /// The node ids under which the ring's own logs were written, where that is no longer ``keptNode(in:)``.
+    package static func formerNodes(in ring: RingLog) -> [LogID: NodeID] {
+        var nodes: [LogID: NodeID] = [:]
+        for (key, value) in ring.states where key.kind == StateKind.formerNode {
+            if let log = LogID(hex: key.name), let node = NodeID(record: value) { nodes[log] = node }
+        }
+        return nodes
+    }
+
     /// The gateway's name when it last ran on this ring.
     package static func keptName(in ring: RingLog) -> String? {
         ring.state(StateKey(StateKind.name, "")).map { String(decoding: $0, as: UTF8.self) }

@@ -14,7 +14,8 @@ struct Covey: AsyncParsableCommand {
         version: programVersion,
         subcommands: [
             RunCommand.self, CheckCommand.self, StatusCommand.self, DevicesCommand.self, PeersCommand.self,
-            UploadsCommand.self, QueryCommand.self, LatestCommand.self, TailCommand.self, KeyCommand.self,
+            UploadsCommand.self, QueryCommand.self, RingCommand.self, LatestCommand.self, TailCommand.self,
+            KeyCommand.self,
             JoinCommand.self, LeaveCommand.self, ForgetCommand.self, VersionCommand.self,
         ])
 }

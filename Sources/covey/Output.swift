@@ -3,14 +3,36 @@ import Glibc
 /// Whoever read our output has closed it, as `head` does: nothing is wrong, and nothing is left to do.
 struct ReaderGone: Error {}
 
-/// Standard output, buffered. Write errors are seen: a full disk must not pass for a whole answer.
+/// Standard output, or a new file, buffered. Write errors are seen: a full disk must not pass for a whole answer.
 final class Output {
     private var buffer: [UInt8] = []
-    private let isTerminal = isatty(STDOUT_FILENO) == 1
+    private let descriptor: Int32
+    private let name: String
+    private let isTerminal: Bool
     private static let bufferBytes = 64 * 1024
 
     init() {
         signal(SIGPIPE, SIG_IGN)
+        descriptor = STDOUT_FILENO
+        name = "standard output"
+        isTerminal = isatty(STDOUT_FILENO) == 1
+    }
+
+    /// Makes the file. One that is there is left alone.
+    init(newFile path: String) throws {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        name = path
+        isTerminal = false
+        guard descriptor < 0 else { return }
+        let reason = errno == EEXIST ? "it is there already, and is left alone" : String(cString: strerror(errno))
+        throw Failure(.wrongCall, "\(path): \(reason)")
+    }
+
+    /// Writes what is left, and waits until a file is on the disk.
+    func finish() throws {
+        try flush()
+        guard descriptor != STDOUT_FILENO else { return }
+        if fsync(descriptor) != 0 { throw Failure(.notWell, "\(name): \(String(cString: strerror(errno)))") }
     }
 
     func write(_ text: String) throws { try write(text.utf8) }
@@ -31,11 +53,11 @@ final class Output {
         var done = 0
         defer { buffer.removeAll(keepingCapacity: true) }
         while done < buffer.count {
-            let count = buffer.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress! + done, $0.count - done) }
+            let count = buffer.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno == EPIPE { throw ReaderGone() }
-                throw Failure(.notWell, "standard output: \(String(cString: strerror(errno)))")
+                throw Failure(.notWell, "\(name): \(String(cString: strerror(errno)))")
             }
             done += count
         }

@@ -8,22 +8,53 @@ import Posix
 import RingLog
 import Synchronization
 
+/// Where a ring lies that is read without a daemon.
+struct RingFile {
+    /// The data directory of a gateway; `nil` for a file that was set aside, or copied.
+    let directory: String?
+    let path: String
+
+    init(directory: String) {
+        self.directory = directory
+        path = directory + "/ring"
+    }
+
+    init(path: String) {
+        directory = nil
+        self.path = path
+    }
+
+    /// Whether a gateway holds the lock of its data directory. Asking changes nothing.
+    var isInUse: Bool {
+        guard let directory else { return false }
+        let descriptor = open(directory + "/lock", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+}
+
 /// The ring of a gateway that does not run, read without changing a byte of it.
 struct StoppedRing {
-    private let ring: RingLog
-    private let disk: WatchedDisk
-    private let node: String
-    private let gateway: String
-    private let seen: RecoveryReport
+    let ring: RingLog
+    let disk: WatchedDisk
+    let node: String
+    let gateway: String
+    let seen: RecoveryReport
+    let file: RingFile
+    /// Whether copies of other gateways' readings are told, too.
+    private let withCopies: Bool
+    private let formerNodes: [LogID: NodeID]
     private let series = SeenSeries()
 
-    init(directory: String) throws(Failure) {
-        let path = directory + "/ring"
+    init(_ file: RingFile, withCopies: Bool = false) throws(Failure) {
+        let path = file.path
         Progress.begin("opening \(path)")
         do {
             disk = WatchedDisk(try FileDisk(path: path, size: 0, readOnly: true))
         } catch {
-            throw Failure(.wrongCall, "\(error.description); is \(directory) a gateway's data_dir?")
+            let question = file.directory.map { "; is \($0) a gateway's data_dir?" } ?? ""
+            throw Failure(.wrongCall, error.description + question)
         }
         do {
             (ring, seen) = try RingLog.openReadOnly(disk: disk, options: RingOptions())
@@ -32,14 +63,20 @@ struct StoppedRing {
         }
         node = GatewayCore.keptNode(in: ring)?.description ?? ""
         gateway = GatewayCore.keptName(in: ring) ?? ""
-        if Self.isInUse(directory) {
-            tell(
-                "a gateway runs on \(directory): what it is writing now may be missing here; ask it without --data-dir")
-        }
+        formerNodes = GatewayCore.formerNodes(in: ring)
+        self.file = file
+        self.withCopies = withCopies
+    }
+
+    /// Says that the answer may lack what is being written.
+    func tellIfInUse() {
+        guard let directory = file.directory, file.isInUse else { return }
+        tell("a gateway runs on \(directory): what it is writing now may be missing here; ask it without --data-dir")
     }
 
     /// Tells the person beside the readings what is missing.
     func read(_ request: QueryRequest, begin: () throws -> Void, _ line: (ArraySlice<UInt8>) throws -> Void) throws {
+        tellIfInUse()
         // What the ring's own recovery has to say.
         seen.sentences.forEach(tell)
         try begin()
@@ -62,11 +99,11 @@ struct StoppedRing {
     }
 
     private func perform(_ request: QueryRequest, from: Milliseconds?, newestFirst: Bool, limit: Int) -> QueryResult {
-        ring.queryPlan(from: from, to: request.until, newestFirst: newestFirst, limit: limit).perform(on: disk) {
-            found in
-            series.note(found)
-            return request.globs.isEmpty || request.globs.contains { $0.matches(found) }
-        }
+        ring.queryPlan(from: from, to: request.until, newestFirst: newestFirst, limit: limit, copies: withCopies)
+            .perform(on: disk) { found in
+                series.note(found)
+                return request.globs.isEmpty || request.globs.contains { $0.matches(found) }
+            }
     }
 
     private func report(_ result: QueryResult) {
@@ -80,10 +117,12 @@ struct StoppedRing {
         let item = NativeBatch.Item(
             offset: reading.stored.offset, series: stored.series, time: reading.time, value: stored.value,
             quality: isUnsynced ? .clockUnsynced : stored.quality, deviceTime: stored.deviceTime)
+        let owner = owner(of: reading.stored.log)
         var json = JSONWriter(reserving: 256)
         json.object { json in
             item.write(to: &json)
-            for (name, text) in [("gateway", gateway), ("node", node), ("log", reading.stored.log.description)] {
+            let names = [("gateway", owner.gateway), ("node", owner.node), ("log", reading.stored.log.description)]
+            for (name, text) in names {
                 json.key(name)
                 json.string(text)
             }
@@ -91,12 +130,13 @@ struct StoppedRing {
         return json.bytes[...]
     }
 
-    /// Whether a gateway holds the lock of its data directory. Asking changes nothing.
-    private static func isInUse(_ directory: String) -> Bool {
-        let descriptor = open(directory + "/lock", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    /// Whose a log is. A ring knows the ids of other gateways, not their names; and of a copy that damage left without a name, nothing.
+    func owner(of log: LogID) -> (node: String, gateway: String) {
+        if ring.isCopy(log) {
+            guard let owner = ring.owner(ofCopy: log)?.description else { return ("", "") }
+            return (owner, owner == node ? gateway : "")
+        }
+        return (formerNodes[log]?.description ?? node, gateway)
     }
 }
 
@@ -108,7 +148,7 @@ extension StoppedRing: ReadingSource {
 
     func oldest() -> Milliseconds? { ring.statistics.oldest }
 
-    func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String {
+    func progress(_ printer: any ReadingConsumer, _ request: QueryRequest, now: Milliseconds) -> String {
         disk.progress
     }
 }
@@ -127,7 +167,7 @@ private final class SeenSeries: Sendable {
 }
 
 /// A disk that tells the person how much of it has been read.
-private struct WatchedDisk: Disk {
+struct WatchedDisk: Disk {
     private final class Seen: Sendable {
         let segments = Mutex<Set<Int>>([])
     }

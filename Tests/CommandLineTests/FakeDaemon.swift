@@ -11,6 +11,7 @@ struct FakeDaemon: ControlSurface {
     var devicesText = "[]"
     var uploadsText = "[]"
     var peersText = "[]"
+    var ringText = "{}"
     var readings: [String] = []
     /// Where `latest` has others than a query.
     var latestReadings: [String]?
@@ -27,6 +28,7 @@ struct FakeDaemon: ControlSurface {
     func devices() async throws -> [UInt8] { Array(devicesText.utf8) }
     func uploads() async throws -> [UInt8] { Array(uploadsText.utf8) }
     func peers() async throws -> [UInt8] { Array(peersText.utf8) }
+    func ring() async throws -> [UInt8] { Array(ringText.utf8) }
     func latest(_ globs: [Glob], history: Int) async throws -> [UInt8] {
         if let historyRefusal, history > 0 { throw historyRefusal }
         let wanted = (latestReadings ?? readings).filter { text in

@@ -26,6 +26,7 @@ final class FakeSurface: ControlSurface {
     func devices() async throws -> [UInt8] { Array(#"[{"id":"soil-3"}]"#.utf8) }
     func uploads() async throws -> [UInt8] { Array(#"[{"name":"cloud"}]"#.utf8) }
     func peers() async throws -> [UInt8] { Array("[]".utf8) }
+    func ring() async throws -> [UInt8] { Array(#"{"logs":[]}"#.utf8) }
     func latest(_ globs: [Glob], history: Int) async throws -> [UInt8] {
         var json = JSONWriter()
         json.array { json in

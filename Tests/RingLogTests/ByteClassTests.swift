@@ -110,7 +110,7 @@ struct ByteClassTests {
         change(&contents)
         (spoiled.puts, spoiled.marks, spoiled.acknowledged) = ([:], [], [:])
         try spoiled.restart(on: SimulatedDisk(contents: contents))
-        for check in spoiled.ring.segmentChecks {
+        for check in spoiled.ring.scrubPlans {
             let result = check.perform(on: spoiled.disk)
             #expect(result.failure == nil)
             spoiled.note(spoiled.ring.noteDamage(result.damage))

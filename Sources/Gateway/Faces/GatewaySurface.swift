@@ -38,6 +38,17 @@ struct GatewaySurface: ControlSurface {
         return json.bytes
     }
 
+    func ring() async throws -> [UInt8] {
+        let core = await parts.gateway.read { $0 }
+        let owners = core.owners(node: parts.node, name: parts.name)
+        return RingDocument(
+            gateway: parts.name, node: parts.node.description, inventory: core.ring.inventory, recovery: parts.findings
+        ) { log in
+            let owner = owners[log.log]
+            return log.isOwn || log.node != nil ? (owner.node.description, owner.name) : ("", "")
+        }.json
+    }
+
     func health() async throws -> HealthReport {
         let (health, reasons) = await document().verdict
         return HealthReport(HealthReport.State(rawValue: health.rawValue) ?? .failed, reasons: reasons)

@@ -28,9 +28,7 @@ extension GatewayCore {
         // Which sinks others require is not known yet.
         holdsReleases = true
         want(by: now)
-        for (key, value) in ring.states where key.kind == StateKind.formerNode {
-            if let log = LogID(hex: key.name), let node = NodeID(record: value) { formerNodes[log] = node }
-        }
+        formerNodes.merge(Self.formerNodes(in: ring)) { $1 }
         tellRing(now: now, &directives)
         joinKeys(now: now, &directives)
         serveAgain(now: now, &directives)

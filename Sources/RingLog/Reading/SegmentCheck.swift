@@ -2,97 +2,181 @@ package import Environment
 import LogFormat
 package import Model
 
-/// All readings that one segment is said to hold, to be read and checked where they lie, on any thread.
-package struct SegmentCheck: Hashable, Sendable {
-    struct Part: Hashable, Sendable {
-        let log: LogID
-        let place: BlockPlace
-        let first: UInt64
-        let end: UInt64
+// What reading a whole segment shows. `known`: as the ring had it when it was opened.
+//
+// | header                       | blocks                                     | the segment                                    |
+// |------------------------------|--------------------------------------------|------------------------------------------------|
+// | another life than the known  | -                                          | was used anew meanwhile: nothing is said of it |
+// | one copy or both are spoiled | -                                          | damaged; its blocks are read all the same      |
+// | spoiled, segment not used    | -                                          | damaged                                        |
+// | -                            | broken, misplaced, missing, not decodable  | damaged                                        |
+// | -                            | last one cut off, the segment has a footer | damaged: it was whole when that was written    |
+// | -                            | last one cut off, no footer                | sound: a write that nobody was told of         |
+// | -                            | whole, and not what the index says         | damaged                                        |
+
+/// What reading one segment in full shows: every checksum, the chain, every reading.
+package struct SegmentCheck: Sendable {
+    /// A damaged place.
+    package struct Fault: Hashable, Sendable {
+        /// Where in the segment, in units of ``Geometry/unit``; `nil` where it is all of it.
+        package let unit: Int?
+        package let what: String
     }
 
-    let store: StoreID
-    let geometry: Geometry
+    /// Readings that the ring counts on and that cannot be read.
+    package struct Loss: Hashable, Sendable {
+        package let log: LogID
+        package let range: Range<Offset>
+    }
+
     package let segment: Int
-    let generation: UInt64
-    /// In the order of the places.
-    let parts: [Part]
+    package internal(set) var isUsed = false
+    package internal(set) var blocks = 0
+    package internal(set) var readings = 0
+    package internal(set) var faults: [Fault] = []
+    /// Ascending.
+    package internal(set) var losses: [Loss] = []
+    /// Where a last write was cut off, in units.
+    package internal(set) var tornTail: Int?
+    /// It was used anew since the ring was opened: what it holds now was not looked at.
+    package internal(set) var wasReused = false
 
-    /// Reads, checks and decodes; gives every reading that is there. Blocks.
-    package func perform(on disk: any Disk, _ body: (StoredReading) -> Void = { _ in }) -> SegmentCheckResult {
-        // With what the disk says of names, not with what is remembered: a definition that is lost must show.
-        var reader = SegmentReader(disk: disk, store: store, geometry: geometry, tables: [:])
-        var result = SegmentCheckResult(segment: segment)
-        var last: BlockPlace?
-        for part in parts {
-            if part.place != last {
-                last = part.place
-                result.bytes += part.place.units * Geometry.unit
-            }
-            do throws(ReadFailure) {
-                let found = try reader.readings(of: part.log, part.first, part.end, at: part.place)
-                guard found.count == Int(part.end - part.first) else {
-                    throw .damaged("readings are missing in a block")
-                }
-                for (offset, reading) in found {
-                    guard let reading else {
-                        result.note(part, offset..<offset + 1, "the series' definition is lost")
-                        continue
-                    }
-                    result.readings += 1
-                    body(StoredReading(log: part.log, offset: Offset(offset), reading: reading))
-                }
-            } catch {
-                switch error {
-                case .damaged(let reason): result.note(part, part.first..<part.end, reason)
-                case .disk(let failure): result.failure = failure
-                // Used anew since: whoever wrote it checks it in its time.
-                case .overwritten: return result
-                }
-            }
-        }
-        return result
+    package var isDamaged: Bool { !faults.isEmpty || !losses.isEmpty }
+
+    /// What a second look found as well: where somebody writes, a place may have been read half old and half new.
+    package func confirmed(by again: SegmentCheck) -> SegmentCheck {
+        var both = again
+        both.faults = again.faults.filter(faults.contains)
+        both.losses = again.losses.filter(losses.contains)
+        return both
     }
+
+    mutating func fault(_ unit: Int?, _ what: String) { faults.append(Fault(unit: unit, what: what)) }
 }
 
-/// What a ``SegmentCheck`` found.
-package struct SegmentCheckResult: Sendable {
-    package let segment: Int
-    /// Bytes of blocks that were read.
-    package internal(set) var bytes = 0
-    /// Readings that are there.
-    package internal(set) var readings = 0
-    /// For ``RingLog/noteDamage(_:)``.
-    package internal(set) var damage: [DamagedRange] = []
-    /// The disk did not answer for some blocks, which says nothing about what is stored.
-    package internal(set) var failure: DiskError?
+/// One segment to be read in full, on any thread. Holds one segment in memory.
+package struct SegmentCheckPlan: Sendable {
+    let segment: Int
+    /// `nil` where the ring does not use it.
+    let generation: UInt64?
+    let newest: UInt64
+    let store: StoreID
+    let geometry: Geometry
+    fileprivate(set) var entries: [(log: LogID, entry: IndexEntry)] = []
 
-    init(segment: Int) {
-        self.segment = segment
+    /// Reads, checks and decodes. Blocks.
+    package func perform(on disk: any Disk) -> SegmentCheck {
+        var check = SegmentCheck(segment: segment)
+        check.isUsed = generation != nil
+        let bytes: [UInt8]
+        do {
+            let count = generation == nil ? Geometry.headerBytes : geometry.segmentBytes
+            bytes = try disk.read(at: segment * geometry.segmentBytes, count: count)
+        } catch {
+            check.fault(nil, "cannot be read: \(error.message)")
+            check.losses = losses(entries)
+            return check
+        }
+        guard readHeader(bytes, &check), let generation else { return check }
+        let scan = SegmentScan(bytes, store: store, generation: generation, geometry: geometry)
+        let hasFooter = readFooter(bytes, generation, &check)
+        for unit in scan.damaged { check.fault(unit, "the block is damaged") }
+        for unit in scan.breaks { check.fault(unit, "blocks are missing before this one") }
+        for unit in scan.misplaced { check.fault(unit, "the block does not belong there") }
+        if let unit = scan.tornTail {
+            if hasFooter { check.fault(unit, "the block is damaged") } else { check.tornTail = unit }
+        }
+        let sound = decode(scan, &check)
+        check.losses = losses(
+            entries.filter { log, entry in
+                !(sound[Int(entry.unit)] ?? []).contains { run in
+                    run.log == log && run.first.rawValue <= entry.first && run.range.upperBound.rawValue >= entry.end
+                }
+            })
+        check.faults.sort { ($0.unit ?? -1, $0.what) < ($1.unit ?? -1, $1.what) }
+        return check
     }
 
-    fileprivate mutating func note(_ part: SegmentCheck.Part, _ range: Range<UInt64>, _ reason: String) {
-        damage.append(
-            DamagedRange(
-                log: part.log, range: Offset(range.lowerBound)..<Offset(range.upperBound), segment: part.place.segment,
-                generation: part.place.generation, reason: reason))
+    /// Whether the blocks are to be read.
+    private func readHeader(_ bytes: [UInt8], _ check: inout SegmentCheck) -> Bool {
+        switch SegmentHeaderState.read(Array(bytes[..<Geometry.headerBytes])) {
+        case .found(let header, let spoiled):
+            guard let generation else {
+                check.wasReused = header.store == store && header.generation > newest
+                return false
+            }
+            guard header.store == store, header.generation == generation else {
+                check.wasReused = true
+                return false
+            }
+            if spoiled > 0 { check.fault(0, "one copy of the segment's header is spoiled") }
+        case .newer: check.wasReused = true
+        case .blank where generation == nil: return false
+        case .unreadable where generation == nil: check.fault(nil, "neither header nor blocks can be read")
+        case .blank, .unreadable: check.fault(0, "both copies of the segment's header are spoiled")
+        }
+        return !check.wasReused
+    }
+
+    /// Whether the segment has been finished.
+    private func readFooter(_ bytes: [UInt8], _ generation: UInt64, _ check: inout SegmentCheck) -> Bool {
+        let last = geometry.segmentBytes - Geometry.unit
+        let end = Array(bytes[last...])
+        guard let start = Footer.start(end, store: store, generation: generation, geometry: geometry) else {
+            let state = BlockState.read(end, at: 0, store: store, limit: 1)
+            guard case .broken(generation) = state else { return false }
+            check.fault(last / Geometry.unit, "the segment's footer is damaged")
+            return true
+        }
+        if Footer.read(Array(bytes[start...]), store: store, generation: generation, geometry: geometry) == nil {
+            check.fault(start / Geometry.unit, "the segment's footer is damaged")
+        }
+        return true
+    }
+
+    /// Decodes everything, and returns the runs of what could be, by unit.
+    private func decode(_ scan: SegmentScan, _ check: inout SegmentCheck) -> [Int: [Run]] {
+        var sound: [Int: [Run]] = [:]
+        for block in scan.blocks {
+            check.blocks += 1
+            guard block.frame.header.readings > 0 else { continue }
+            if let readings = try? block.frame.readings(scan.table), !readings.contains(nil) {
+                check.readings += readings.count
+                sound[block.unit] = block.frame.runs
+            } else {
+                check.fault(block.unit, "the block cannot be decoded")
+            }
+        }
+        return sound
+    }
+
+    private func losses(_ entries: [(log: LogID, entry: IndexEntry)]) -> [SegmentCheck.Loss] {
+        var losses: [SegmentCheck.Loss] = []
+        for (log, entry) in entries.sorted(by: { ($0.log, $0.entry.first) < ($1.log, $1.entry.first) }) {
+            let range = Offset(entry.first)..<Offset(entry.end)
+            if let last = losses.last, last.log == log, last.range.upperBound == range.lowerBound {
+                losses[losses.count - 1] = .init(log: log, range: last.range.lowerBound..<range.upperBound)
+            } else {
+                losses.append(.init(log: log, range: range))
+            }
+        }
+        return losses
     }
 }
 
 extension RingLog {
-    /// One check for each segment that holds readings, in the order of the segments. Walks over the whole index.
-    package var segmentChecks: [SegmentCheck] {
-        var parts: [[SegmentCheck.Part]] = Array(repeating: [], count: segments.count)
+    /// Every segment of this ring, to be read in full one after the other.
+    package var segmentChecks: [SegmentCheckPlan] {
+        var plans = segments.indices.map { index in
+            let segment = segments[index]
+            let isUsed = segment.isOurs && segment.state != .free
+            return SegmentCheckPlan(
+                segment: index, generation: isUsed ? segment.generation : nil, newest: generation, store: store,
+                geometry: options.geometry)
+        }
         for log in logOrder {
-            for entry in indexes[log]?.entries ?? [] {
-                parts[Int(entry.segment)].append(
-                    SegmentCheck.Part(log: log, place: place(of: entry), first: entry.first, end: entry.end))
-            }
+            for entry in indexes[log]?.entries ?? [] { plans[Int(entry.segment)].entries.append((log, entry)) }
         }
-        return segments.indices.filter { !parts[$0].isEmpty }.map { segment in
-            SegmentCheck(
-                store: store, geometry: options.geometry, segment: segment, generation: segments[segment].generation,
-                parts: parts[segment].sorted { ($0.place.unit, $0.first) < ($1.place.unit, $1.first) })
-        }
+        return plans.filter { segments[$0.segment].state != .setAside }
     }
 }

@@ -39,7 +39,7 @@ struct CrashCheck {
 
     private struct Known: Hashable {
         let contents: UInt64
-        let check: SegmentCheck
+        let check: ScrubPlan
     }
 
     /// Bounds the memory that remembering takes; what is forgotten is only compared again.
@@ -94,7 +94,7 @@ struct CrashCheck {
         _ ring: RingLog, _ disk: SimulatedDisk, _ image: DiskReplay.Image
     ) throws(CrashFailure) {
         if known.count > Self.mostKnown { known = [] }
-        for check in ring.segmentChecks {
+        for check in ring.scrubPlans {
             let item = Known(contents: image.sum(of: check.segment), check: check)
             guard !known.contains(item) else { continue }
             var wrong: StoredReading?

@@ -3,20 +3,61 @@ import Model
 
 /// The forms that readings are printed in.
 enum ReadingFormat: String, ExpressibleByArgument {
-    case table, json, csv, line
-    /// One JSON object per line, for what has no end; `covey tail --json`, not for `--format`.
-    case jsonLines
+    case table, json
+    /// One JSON object per line.
+    case jsonLines = "jsonl"
+    case csv, line
 
-    static let allValueStrings = ["table", "json", "csv", "line"]
+    static let allValueStrings = ["table", "json", "jsonl", "csv", "line"]
 
-    init?(argument: String) {
-        guard Self.allValueStrings.contains(argument) else { return nil }
-        self.init(rawValue: argument)
+    init?(argument: String) { self.init(rawValue: argument) }
+}
+
+/// What takes the readings of a stream, one after the other.
+protocol ReadingConsumer {
+    /// Readings taken so far, and the time of one of the last.
+    var count: Int { get }
+    var reached: Milliseconds? { get }
+    var notes: StreamNotes { get }
+
+    mutating func begin() throws
+    /// Takes one line of the stream.
+    mutating func take(_ line: ArraySlice<UInt8>) throws
+    /// Ends what was begun, once.
+    mutating func end() throws
+}
+
+/// What a stream says of itself, told to the person beside the answer.
+struct StreamNotes {
+    /// Whether something was told.
+    private(set) var wasNoted = false
+    /// Why the answer broke off, where the daemon has said so.
+    private(set) var failure: Failure?
+
+    /// How lines begin that tell of the stream itself.
+    private static let marks = ["{\"error\"", "{\"note\"", "{\"dropped\""]
+
+    /// Whether the line was about the stream, and no reading.
+    mutating func take(_ line: ArraySlice<UInt8>) -> Bool {
+        guard Self.marks.contains(where: { line.starts(with: $0.utf8) }), let told = JSONValue(line),
+            told["device"] == nil
+        else { return false }
+        if let count = told["dropped"]?.integer {
+            tell("\(count) readings are missing here: they came faster than they were read")
+        }
+        if let text = told["note"]?.string {
+            wasNoted = true
+            tell(text)
+        }
+        guard let text = told["error"]?.string else { return true }
+        failure = Failure(
+            .notWell, "the answer is not whole: \(text)" + (told["hint"]?.string.map { "; \($0)" } ?? ""))
+        return true
     }
 }
 
 /// Prints readings as they come, in one of the forms, and tells beside them what the stream says of itself.
-struct ReadingPrinter {
+struct ReadingPrinter: ReadingConsumer {
     private let format: ReadingFormat
     private let output: Output
     private var table: ReadingTable
@@ -24,13 +65,9 @@ struct ReadingPrinter {
     private var waiting: [ReadingRow] = []
     private var isMeasured = false
     private var hasBegun = false
-    /// Readings printed so far, and the time of the last one.
     private(set) var count = 0
     private(set) var reached: Milliseconds?
-    /// Whether something was told beside the readings.
-    private(set) var wasNoted = false
-    /// Why the answer broke off, where the daemon has said so.
-    private(set) var failure: Failure?
+    private(set) var notes = StreamNotes()
 
     /// Rows that set the widths of all: enough to have seen the names, few enough to start at once.
     private static let measuredRows = 500
@@ -49,12 +86,8 @@ struct ReadingPrinter {
         if format == .csv { try output.line(ReadingRow.csvHeader) }
     }
 
-    /// Takes one line of the stream.
     mutating func take(_ line: ArraySlice<UInt8>) throws {
-        if Self.marks.contains(where: { line.starts(with: $0.utf8) }), let told = JSONValue(line), told["device"] == nil
-        {
-            return note(told)
-        }
+        if notes.take(line) { return }
         switch format {
         case .json:
             try output.write(count == 0 ? "\n" : ",\n")
@@ -83,7 +116,6 @@ struct ReadingPrinter {
         try output.flush()
     }
 
-    /// Ends what was begun, once.
     mutating func end() throws {
         guard hasBegun else { return }
         hasBegun = false
@@ -92,21 +124,6 @@ struct ReadingPrinter {
     }
 
     // MARK: Parts
-
-    /// How lines begin that tell of the stream itself.
-    private static let marks = ["{\"error\"", "{\"note\"", "{\"dropped\""]
-
-    private mutating func note(_ told: JSONValue) {
-        if let count = told["dropped"]?.integer {
-            tell("\(count) readings are missing here: they came faster than they were read")
-        }
-        if let text = told["note"]?.string {
-            wasNoted = true
-            tell(text)
-        }
-        guard let text = told["error"]?.string else { return }
-        failure = Failure(.notWell, "the answer is not whole: \(text)" + (told["hint"]?.string.map { "; \($0)" } ?? ""))
-    }
 
     private mutating func show(_ row: ReadingRow) throws {
         waiting.append(row)

@@ -36,9 +36,12 @@ struct ReadingRow {
 
     /// The value with its unit, as a person reads it: seven digits of a number, but all of a whole one.
     var valueText: String {
-        let text = Self.rounded(value) ?? value.plain
+        let text = Self.text(of: value)
         return unit.map { "\(text) \($0)" } ?? text
     }
+
+    /// As a person reads it: seven digits of a number, but all of a whole one.
+    static func text(of value: JSONValue) -> String { rounded(value) ?? value.plain }
 
     /// `nil` for what is short enough, whole, no number, or so great or small that it is written with an exponent.
     private static func rounded(_ value: JSONValue) -> String? {
@@ -61,7 +64,7 @@ struct ReadingRow {
         .map(Self.quotedForCSV).joined(separator: ",")
     }
 
-    private static func quotedForCSV(_ text: String) -> String {
+    static func quotedForCSV(_ text: String) -> String {
         let needsQuotes = text.utf8.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }
         guard needsQuotes else { return text }
         return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
@@ -83,10 +86,10 @@ struct ReadingRow {
         return value.plain
     }
 
-    private static func quotedField(_ text: String) -> String { "\"" + escaped(text, "\"\\") + "\"" }
+    static func quotedField(_ text: String) -> String { "\"" + escaped(text, "\"\\") + "\"" }
 
     /// A line is a reading, so a line feed within a name or text may not stay one.
-    private static func escaped(_ text: String, _ special: String) -> String {
+    static func escaped(_ text: String, _ special: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -4,22 +4,14 @@ import Model
 
 struct QueryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "query", abstract: "Stored readings of a time range, oldest first.",
+        commandName: "query",
+        abstract: "Stored readings of a time range, oldest first, or what they come to by window.",
         discussion: """
             Times are durations back from now (1h, "15 min"), or ISO times, local where they name no zone \
             (2026-11-21T08:15). Without --since the range begins with the oldest reading held.
             """)
 
-    @Argument(
-        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.",
-        completion: Completion.series)
-    var globs: [String] = []
-
-    @Option(help: ArgumentHelp("From this time on, itself included.", valueName: "time"))
-    var since: String?
-
-    @Option(help: ArgumentHelp("Up to this time, itself not included.", valueName: "time"))
-    var until: String?
+    @OptionGroup var range: RangeOptions
 
     @Option(
         help: ArgumentHelp(
@@ -31,7 +23,20 @@ struct QueryCommand: ParsableCommand {
     var limit: Int?
 
     @Option(
-        help: "table, json (one array), csv, or line (InfluxDB line protocol).",
+        help: ArgumentHelp(
+            "One line for each series and window of this length (5min, 1h, 1d) in place of its readings.",
+            valueName: "duration"))
+    var every: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --every: what is told of a window, separated by commas: count, min, max, mean, first, last "
+                + "(default: mean,min,max,count). Of flags the mean is the share that was true.",
+            valueName: "list"))
+    var aggregate: String?
+
+    @Option(
+        help: "table, json (one array), jsonl (one object per line), csv, or line (InfluxDB line protocol).",
         completion: .list(ReadingFormat.allValueStrings))
     var format = ReadingFormat.table
 
@@ -50,34 +55,43 @@ struct QueryCommand: ParsableCommand {
         if dataDir != nil, daemon.socket != nil {
             throw ValidationError("--data-dir asks no daemon: leave out --socket")
         }
+        if every != nil, limit != nil {
+            throw ValidationError("--limit counts readings, and --every tells windows: narrow the range with --since")
+        }
+        if aggregate != nil, every == nil { throw ValidationError("--aggregate is for --every") }
     }
 
     func run() throws {
         let now = Milliseconds.now
-        let request = try request(now: now)
-        var printer = ReadingPrinter(format, to: Output(), terminal: .current, now: now)
-        defer { Progress.end() }
-        do {
-            let source: any ReadingSource = try dataDir.map { try StoppedRing(directory: $0) } ?? daemon.client
-            try source.read(request, begin: { try printer.begin() }) { line in
-                try printer.take(line)
-                Progress.say { source.progress(printer, request, now: now) }
-            }
-            Progress.end()
-            try printer.end()
-            if printer.count == 0, printer.failure == nil {
-                try tellNothing(request, source, isWhole: !printer.wasNoted)
-            }
-        } catch let failure as Failure {
-            Progress.end()
-            // What came before stays whole: the array is closed, then the failure is told.
-            try printer.end()
-            throw printer.failure ?? failure
+        let windows = try every.map(TimeWindows.init)
+        let aggregates = try aggregate.map(Aggregate.list) ?? Aggregate.usual
+        let query = ReadingQuery(
+            request: try range.request(now: now, limit: limit, gateways: gateway), isForPerson: format == .table)
+        let file = dataDir.map(RingFile.init(directory:))
+        let source = { try file.map { try StoppedRing($0) as any ReadingSource } ?? daemon.client }
+        if let windows {
+            try query.run(
+                source, WindowPrinter(windows, aggregates, format, to: Output(), terminal: .current, now: now), now)
+        } else {
+            try query.run(source, ReadingPrinter(format, to: Output(), terminal: .current, now: now), now)
         }
-        if let failure = printer.failure { throw failure }
     }
+}
 
-    private func request(now: Milliseconds) throws -> QueryRequest {
+/// Which readings: what `query` and `ring export` share.
+struct RangeOptions: ParsableArguments {
+    @Argument(
+        help: "Patterns over DEVICE/METRIC, or over DEVICE alone: * for any text, ? for one character. None means all.",
+        completion: Completion.series)
+    var globs: [String] = []
+
+    @Option(help: ArgumentHelp("From this time on, itself included.", valueName: "time"))
+    var since: String?
+
+    @Option(help: ArgumentHelp("Up to this time, itself not included.", valueName: "time"))
+    var until: String?
+
+    func request(now: Milliseconds, limit: Int? = nil, gateways: [String] = []) throws -> QueryRequest {
         let since = try since.map { try Milliseconds.moment($0, now: now) }
         let until = try until.map { try Milliseconds.moment($0, now: now) }
         if let since, let until, since >= until {
@@ -87,13 +101,46 @@ struct QueryCommand: ParsableCommand {
         if let since, since > now {
             throw Failure(.wrongCall, "--since (\(LocalTime(since).full)) is in the future, where no reading is")
         }
-        return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit, gateways: gateway)
+        return QueryRequest(globs: globs.map(Glob.init), since: since, until: until, limit: limit, gateways: gateways)
+    }
+}
+
+/// Reads what is asked for from wherever it is, and hands it on as it comes.
+struct ReadingQuery {
+    let request: QueryRequest
+    /// Whether it is said in words that there was nothing.
+    let isForPerson: Bool
+
+    func run(
+        _ open: () throws -> any ReadingSource, _ consumer: some ReadingConsumer, _ now: Milliseconds
+    ) throws {
+        var consumer = consumer
+        defer { Progress.end() }
+        do {
+            let source = try open()
+            try source.read(request, begin: { try consumer.begin() }) { line in
+                try consumer.take(line)
+                Progress.say { source.progress(consumer, request, now: now) }
+            }
+            Progress.end()
+            try consumer.end()
+            if consumer.count == 0, consumer.notes.failure == nil {
+                try tellNothing(source, isWhole: !consumer.notes.wasNoted)
+            }
+        } catch let failure as Failure {
+            Progress.end()
+            // What came before stays whole: the array is closed, then the failure is told.
+            try consumer.end()
+            throw consumer.notes.failure ?? failure
+        }
+        if let failure = consumer.notes.failure { throw failure }
     }
 
     /// Nothing was found: the call was wrong where nothing could be found; else it is an answer as good as any.
     ///
     /// - Parameter isWhole: Whether all that is known of has been asked.
-    private func tellNothing(_ request: QueryRequest, _ source: any ReadingSource, isWhole: Bool) throws {
+    private func tellNothing(_ source: any ReadingSource, isWhole: Bool) throws {
+        let globs = request.globs.map(\.pattern)
         let complaints = try source.names().complaints(about: globs)
         // Names that other gateways alone have are not known here: they are wrong only where all of time was searched.
         let isAlone = try source.isAlone()
@@ -106,7 +153,7 @@ struct QueryCommand: ParsableCommand {
                 .wrongCall,
                 "--until (\(LocalTime(until).full)) is before the oldest reading held (\(LocalTime(oldest).full))")
         }
-        if format == .table {
+        if isForPerson {
             tell(request.since == nil && request.until == nil ? "no readings" : "no readings in that time")
         }
         complaints.forEach(tell)
@@ -125,7 +172,7 @@ protocol ReadingSource {
     /// The time of the oldest reading held; `nil` where there is none, or it is not known.
     func oldest() throws -> Milliseconds?
     /// How far a query is, in words.
-    func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String
+    func progress(_ printer: any ReadingConsumer, _ request: QueryRequest, now: Milliseconds) -> String
 }
 
 extension DaemonClient: ReadingSource {
@@ -142,7 +189,7 @@ extension DaemonClient: ReadingSource {
         try document("/v1/status")["ring"]?["oldest_t"]?.integer.map(Milliseconds.init)
     }
 
-    func progress(_ printer: ReadingPrinter, _ request: QueryRequest, now: Milliseconds) -> String {
+    func progress(_ printer: any ReadingConsumer, _ request: QueryRequest, now: Milliseconds) -> String {
         var text = "\(grouped(printer.count)) readings"
         guard let reached = printer.reached else { return text }
         text += ", at \(LocalTime(reached).brief(now: now))"

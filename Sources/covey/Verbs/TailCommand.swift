@@ -35,11 +35,11 @@ struct TailCommand: ParsableCommand {
         } catch let failure as Failure {
             Progress.end()
             try printer.flush()
-            if let told = printer.failure { throw told }
+            if let told = printer.notes.failure { throw told }
             throw hasBegun && failure.code == .noDaemon ? Failure(.noDaemon, Self.brokenOff) : failure
         }
         Progress.end()
-        throw printer.failure ?? Failure(.noDaemon, "the daemon ended the stream; did it stop?")
+        throw printer.notes.failure ?? Failure(.noDaemon, "the daemon ended the stream; did it stop?")
     }
 
     private static let brokenOff =
