@@ -36,7 +36,6 @@ package final class InstanceLock: Sendable {
     }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
-
 }
 
 package enum InstanceLockError: Error, Hashable, Sendable, CustomStringConvertible {

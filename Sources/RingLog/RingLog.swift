@@ -1,4 +1,4 @@
-package import Environment
+import Environment
 package import LogFormat
 package import Model
 
@@ -265,12 +265,5 @@ extension RingLog {
         nextOffset = .zero
         durableEnd = .zero
         return true
-    }
-}
-
-extension RingLog {
-    /// Commits are given up from the start, because there is no disk to write to; it is tried again soon, as after any failure.
-    package mutating func holdInMemory(because reason: String, now: MonotonicInstant) {
-        enterMemoryOnly(reason, now: now)
     }
 }

@@ -105,7 +105,7 @@ package enum RingEvent: Hashable, Sendable {
     case failed(DiskError)
     /// The segment is not used again while there are others.
     case retired(segment: Int, reason: String)
-    /// No other was left.
+    /// A retired segment is written to again, from its beginning: no other was left.
     case reused(segment: Int)
     /// Commits are given up for now; readings are held in RAM only.
     case memoryOnly(reason: String)

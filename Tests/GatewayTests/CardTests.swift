@@ -19,6 +19,15 @@ struct CardTests {
         #expect(ledger.sinks["cloud"]?.evicted.values.reduce(0, +) == 0)
     }
 
+    /// What was written to the card is what the next start finds, and goes on with.
+    private func endWhole(_ site: Site, _ load: Load) async throws {
+        #expect(await site.terminate() == .exited(0))
+        try await site.start()
+        try await load.run(count: 20, rate: nil)
+        try await expectWhole(site, load)
+        await site.end()
+    }
+
     @Test("A card that turns read-only, is pulled, checked and put in again is written to again, without a restart")
     func comesBack() async throws {
         let (site, card) = try await makeSite(mebibytes: 64)
@@ -43,12 +52,7 @@ struct CardTests {
         try await load.run(count: 100, rate: nil)
         try await expectWhole(site, load)
         #expect(try await site.status().health == "ok")
-        #expect(await site.terminate() == .exited(0))
-        // What was written to the card that came back is what the next start finds.
-        try await site.start()
-        try await load.run(count: 20, rate: nil)
-        try await expectWhole(site, load)
-        await site.end()
+        try await endWhole(site, load)
         try card.pull()
     }
 
@@ -112,11 +116,7 @@ struct CardTests {
         try await load.run(count: 50, rate: nil)
         #expect(await site.gateway?.waitForLog(containing: "the disk takes readings again") == true)
         try await expectWhole(site, load)
-        #expect(await site.terminate() == .exited(0))
-        try await site.start()
-        try await load.run(count: 20, rate: nil)
-        try await expectWhole(site, load)
-        await site.end()
+        try await endWhole(site, load)
         try card.pull()
     }
 
@@ -167,10 +167,7 @@ struct CardTests {
         try card.empty()
         try await load.run(count: 50, rate: nil)
         try await expectWhole(site, load)
-        #expect(await site.terminate() == .exited(0))
-        try await site.start()
-        try await expectWhole(site, load)
-        await site.end()
+        try await endWhole(site, load)
         try card.pull()
     }
 
@@ -188,9 +185,6 @@ struct CardTests {
         try await expectWhole(site, load)
         // The commit's own, and the one that was being filled with zeros beside it.
         #expect((1...2).contains(try await site.status().ring.retired))
-        #expect(await site.terminate() == .exited(0))
-        try await site.start()
-        try await expectWhole(site, load)
-        await site.end()
+        try await endWhole(site, load)
     }
 }

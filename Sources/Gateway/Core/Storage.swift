@@ -71,7 +71,7 @@ struct Storage: Sendable {
             do {
                 let disk = try FileDisk(path: path, size: size, closedFor: reason, isUnusable: isUnusable)
                 var (opened, ring) = try openRing(disk, at: path, storage, wasThere: disk.isThere, &findings)
-                ring.holdInMemory(because: reason, now: now)
+                ring.enterMemoryOnly(reason, now: now)
                 return (opened, ring)
             } catch {
                 failure = error

@@ -268,7 +268,9 @@ extension RingLog {
         if tables.count > Self.tablesKept { tables.removeFirst() }
     }
 
-    mutating func enterMemoryOnly(_ reason: String, now: MonotonicInstant) {
+    /// Commits are given up for now, because there is no place or, from the start on, no disk to write to; that is tried again soon, as after
+    /// any failure.
+    package mutating func enterMemoryOnly(_ reason: String, now: MonotonicInstant) {
         if health.memoryOnly == nil {
             health.memoryOnly = reason
             pendingEvents.append(.memoryOnly(reason: reason))
