@@ -7,6 +7,7 @@ import TestKit
 /// Values in the order in which they came, from any thread, and a way to wait for one.
 final class Log<Element: Sendable>: Sendable {
     private struct Waiter {
+        let id: Int
         let isMet: @Sendable ([Element]) -> Bool
         let wake: CheckedContinuation<[Element], Never>
     }
@@ -14,6 +15,7 @@ final class Log<Element: Sendable>: Sendable {
     private struct State {
         var elements: [Element] = []
         var waiters: [Waiter] = []
+        var waits = 0
     }
 
     private let state = Mutex(State())
@@ -35,16 +37,29 @@ final class Log<Element: Sendable>: Sendable {
         for waiter in met { waiter.wake.resume(returning: elements) }
     }
 
-    /// Returns when the values so far meet the condition.
+    /// Returns when the values so far meet the condition, or when a test's time limit ends the wait: then with what there
+    /// is, so that the test can tell what it saw instead.
     @discardableResult
     func wait(until isMet: @escaping @Sendable ([Element]) -> Bool) async -> [Element] {
-        await withCheckedContinuation { wake in
-            let met = state.withLock { state -> [Element]? in
-                if isMet(state.elements) { return state.elements }
-                state.waiters.append(Waiter(isMet: isMet, wake: wake))
-                return nil
+        let id = state.withLock { state in
+            state.waits += 1
+            return state.waits
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { wake in
+                let met = state.withLock { state -> [Element]? in
+                    if Task.isCancelled || isMet(state.elements) { return state.elements }
+                    state.waiters.append(Waiter(id: id, isMet: isMet, wake: wake))
+                    return nil
+                }
+                if let met { wake.resume(returning: met) }
             }
-            if let met { wake.resume(returning: met) }
+        } onCancel: {
+            let (cancelled, elements) = state.withLock { state in
+                defer { state.waiters.removeAll { $0.id == id } }
+                return (state.waiters.first { $0.id == id }, state.elements)
+            }
+            cancelled?.wake.resume(returning: elements)
         }
     }
 

@@ -23,7 +23,9 @@ import Testing
     /// less to itself, and only a later attempt tells the whole reason.
     private func waitForFailure(_ text: String, _ settings: BrokerSettings) async throws {
         let running = RunningLink(settings)
-        await running.events.wait { $0.contains { $0.failure?.message.contains(text) == true } }
+        let events = await running.events.wait { $0.contains { $0.failure?.message.contains(text) == true } }
+        let failures = events.compactMap(\.failure?.message)
+        #expect(failures.contains { $0.contains(text) }, "expected \"\(text)\" among \(failures)")
         try await running.stop()
     }
 
