@@ -23,12 +23,13 @@ package.targets.removeAll { !pure.contains($0.name) }
 package.products = []
 package.dependencies = []'
 rm -f "$cache/tests/Package.resolved"
-swift_build tests --build-tests
+# Optimised, as a board's program is: emulated, the ring's histories take hours otherwise.
+swift_build tests -c release -Xswiftc -enable-testing --build-tests
 
 # Emulated, the histories of whole sites in GatewayCoreTests take hours: they run only where a filter asks for them.
 if [ $# -gt 1 ]; then set -- --filter "$2"; else set -- --skip '^GatewayCoreTests\.'; fi
 # Those of the shipped files read this repository where it is not, and are the same on any machine.
 set -- "$@" --skip ShippedFilesTests
 emulate -E LD_LIBRARY_PATH="$cache/sysroot/usr/lib/swift/linux" \
-    "$cache/tests/.build/aarch64-unknown-linux-gnu/debug/coveyPackageTests.xctest" \
+    "$cache/tests/.build/aarch64-unknown-linux-gnu/release/coveyPackageTests.xctest" \
     --testing-library swift-testing --no-parallel "$@"
