@@ -128,7 +128,7 @@ bench: setup-test
 	    $(SWIFT) build -j $(JOBS) $(RELEASE) --product $$program || exit 1; done
 	@cd "$$($(SWIFT) build $(RELEASE) --show-bin-path)" && export COVEY_BENCH_PAGE="$(CURDIR)/Documentation/Benchmarks.md" && \
 	    ./ingest-benchmark && ./store-benchmark append && ./store-benchmark flash && ./store-benchmark rest 12 && \
-	    ./footprint-benchmark load && ./footprint-benchmark start
+	    ./footprint-benchmark load && ./footprint-benchmark start && ./footprint-benchmark rings
 
 # A covey's readings, then its membership beside serf, in network namespaces: root's. DURABLE seconds at each rate, so many TAKEOVERS, so
 # many readings for each of the REPAIRS; of membership SECONDS without kills each, so many KILLS.

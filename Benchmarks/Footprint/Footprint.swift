@@ -5,7 +5,7 @@ import TestKit
 /// What a gateway takes of its board: memory and CPU with 1,000 devices, the size of its program, and the time that
 /// it needs to start.
 ///
-/// Usage: `footprint-benchmark load [SECONDS]` or `footprint-benchmark start [RUNS]`
+/// Usage: `footprint-benchmark load [SECONDS]`, `footprint-benchmark start [RUNS]` or `footprint-benchmark rings [RUNS]`
 @main
 struct Footprint {
     static func main() async throws {
@@ -14,9 +14,11 @@ struct Footprint {
         switch words.first {
         case "load": try await Load(seconds: number ?? 60).run()
         case "start": try await Start(runs: number ?? 3).run()
+        case "rings": try await Rings(runs: number ?? 3).run()
         default:
             throw ChildFailure(
-                description: "usage: footprint-benchmark load [SECONDS] | footprint-benchmark start [RUNS]")
+                description: "usage: footprint-benchmark load [SECONDS] | footprint-benchmark start [RUNS] "
+                    + "| footprint-benchmark rings [RUNS]")
         }
     }
 }

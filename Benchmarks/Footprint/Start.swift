@@ -1,10 +1,5 @@
 import BenchmarkKit
-import Environment
 import Glibc
-import LogFormat
-import Model
-import Posix
-import RingLog
 import TestKit
 
 /// From the start of the process to its first answer, with an empty ring and with a full one that is not in the page
@@ -21,7 +16,7 @@ struct Start {
         guard system("strip -o '\(program)' '\(Files.sibling("covey"))'") == 0 else {
             throw ChildFailure(description: "strip failed: install binutils")
         }
-        let readings = try Self.fill(folder + "/full")
+        let readings = try FullRing(bytes: Self.ringBytes).fill(folder + "/full").readings
         try await settle(program, folder + "/full")
         var (empty, full, peer) = ([Double](), [Double](), [Double]())
         for _ in 0..<runs {
@@ -52,7 +47,7 @@ struct Start {
         let broker = try MosquittoBroker()
         try await broker.start()
         if mkdir(folder, 0o700) != 0, errno != EEXIST { throw ChildFailure(description: "\(folder) cannot be made") }
-        try Self.dropFromCache(folder + "/data/ring")
+        try FullRing.dropFromCache(folder + "/data/ring")
         let began = monotonicSeconds()
         let gateway = try await RunningGateway(program: program, folder: folder) {
             RunningGateway.head($0) + RunningGateway.mqtt(port: broker.port)
@@ -89,57 +84,4 @@ struct Start {
         await broker.stop()
         return seconds
     }
-
-    /// What is not there is in no cache either.
-    private static func dropFromCache(_ path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0, posix_fadvise(descriptor, 0, 0, Int32(POSIX_FADV_DONTNEED)) == 0 else {
-            throw ChildFailure(description: "\(path) cannot be dropped from the page cache")
-        }
-    }
-
-    /// Fills a ring with commits of 100 readings until the oldest must go; nothing is synced. Returns the readings
-    /// that it holds.
-    private static func fill(_ folder: String) throws -> Int {
-        for path in [folder, folder + "/data"] where mkdir(path, 0o700) != 0 {
-            throw ChildFailure(description: "\(path) cannot be made")
-        }
-        let disk = UnsyncedDisk(disk: try FileDisk(path: folder + "/data/ring", size: ringBytes))
-        var random = SeededRandom(seed: 1)
-        var ring = try RingLog.open(disk: disk, options: RingOptions(), using: &random).ring
-        let now = MonotonicInstant(nanoseconds: 0)
-        var uptime: Int64 = 0
-        while ring.statistics.evictedPending == 0 {
-            for device in 0..<100 {
-                uptime += 10_000
-                let reading = Reading(
-                    series: Series(device: DeviceID("sensor-\(device)"), metric: "power"),
-                    stamp: Stamp(
-                        boot: BootID(high: 0, low: 1), uptime: Microseconds(uptime),
-                        wallOffset: Microseconds(1_763_700_000_000_000), isTrusted: true),
-                    value: .number(Double.random(in: 0..<2000, using: &random)))
-                _ = try ring.append(Entry([reading]))
-            }
-            while let plan = ring.cut(now: now, using: &random) {
-                let result = plan.perform(on: disk)
-                _ = ring.finished(plan.id, result, now: now)
-                if let plan = ring.maintenance() { _ = ring.finished(plan.perform(on: disk)) }
-                if ring.waitingReadings == 0 { break }
-            }
-        }
-        return ring.statistics.readingsHeld
-    }
-}
-
-/// For filling a ring fast: durable when the kernel likes.
-private struct UnsyncedDisk: Disk {
-    let disk: FileDisk
-
-    var size: Int { disk.size }
-    func read(at position: Int, count: Int) throws(DiskError) -> [UInt8] { try disk.read(at: position, count: count) }
-    func write(_ bytes: [UInt8], at position: Int) throws(DiskError) { try disk.write(bytes, at: position) }
-    func dropCache() { disk.dropCache() }
-    func sync() throws(DiskError) {}
 }
