@@ -163,6 +163,7 @@ private struct Assembly {
     ) async -> (GatewayActor, [GatewayDirective]) {
         var settings = GatewayCore.Settings()
         settings.clockWait = configuration.storage.clockWait
+        settings.scrubInterval = configuration.storage.scrubInterval
         let setups = configuration.uploads.map {
             GatewayCore.SinkSetup(name: $0.name, isRequired: $0.required, settings: $0.settings)
         }

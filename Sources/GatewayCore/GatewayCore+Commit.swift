@@ -128,9 +128,11 @@ extension GatewayCore {
     }
 
     mutating func handle(_ events: [RingEvent], now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        var returned = ReturnedReadings()
         for event in events {
             switch event {
             case .copied(let log, let range): copied(log, range, now: now, &directives)
+            case .restored(let log, let range, let devices): returned.note(log, range, devices)
             case .durable(let log, let upTo, let version):
                 settle(log: log, upTo: upTo, version: version, now: now, &directives)
             case .failed(let error):
@@ -159,6 +161,7 @@ extension GatewayCore {
                 gone(log, range, .damaged, now: now, &directives)
             }
         }
+        restore(returned, now: now, &directives)
     }
 
     private mutating func settle(
@@ -183,8 +186,12 @@ extension GatewayCore {
     mutating func settleTickets(upTo: Offset, version: UInt64, _ directives: inout [GatewayDirective]) {
         var done: [Ticket] = []
         let upTo = min(upTo, acknowledgedEnd)
+        var ends: [LogName: Offset] = [:]
+        for case let log? in tickets.map(\.ended) where ends[log] == nil { ends[log] = acknowledgedEnd(of: log) }
         tickets.removeAll { open in
-            guard open.upTo <= upTo, open.stateVersion.map({ $0 <= version }) ?? false else { return false }
+            guard open.upTo <= open.ended.flatMap({ ends[$0] }) ?? upTo,
+                open.stateVersion.map({ $0 <= version }) ?? false
+            else { return false }
             done.append(open.ticket)
             return true
         }

@@ -33,6 +33,7 @@ extension GatewayCore {
             sinks: sinks.map { SinkState(name: $0.name, isRequired: $0.isRequired, settings: $0.settings) },
             random: random, uploadWakes: sinks.map { _ in nil })
         core.startedAt = now
+        core.startScrubbing(now: now)
         core.restoreLedger(disk: disk)
         var directives: [GatewayDirective] = []
         for index in core.sinks.indices { core.restoreTotals(index, &directives) }
@@ -133,8 +134,7 @@ extension GatewayCore {
 
     /// What a sink was told is damaged, and can be read again.
     private mutating func reopen(_ index: Int, _ log: LogID, now: MonotonicInstant) {
-        let lost = ring.gaps(of: log).filter { $0.reason != .uploaded }.map { (range: $0.range, loss: $0.loss) }
-        guard sinks[index].machine.reopen(log, ring.returned(of: log), lost: lost) else { return }
+        guard sinks[index].machine.reopen(log, ring.returned(of: log), lost: ring.losses(of: log)) else { return }
         dirtyProgress.append(ProgressRef(sink: index, log: log))
         touchState(now: now)
     }

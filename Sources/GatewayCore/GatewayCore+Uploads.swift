@@ -122,6 +122,13 @@ extension GatewayCore {
     }
 }
 
+extension RingLog {
+    /// What of an own log is gone, but for what no sink was to have any more.
+    func losses(of log: LogID) -> [LostRange] {
+        gaps(of: log).filter { $0.reason != .uploaded }.map { LostRange($0.range, $0.loss) }
+    }
+}
+
 extension Gap {
     var loss: UploadLoss {
         switch reason {

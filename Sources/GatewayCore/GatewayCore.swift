@@ -24,6 +24,8 @@ package struct GatewayCore: Sendable {
         package var countsReadings = 32_768
         /// … or so much time has passed. A start counts again what came between.
         package var countsWindow: Duration = .seconds(60)
+        /// How long one pass over the ring takes that sees whether the disk still has what it took; zero: there is none.
+        package var scrubInterval: Duration = .seconds(7 * 86_400)
         /// Readings waiting for their commit at most; beyond, sources are not read.
         package var waitingReadings = 65_536
 
@@ -76,6 +78,9 @@ package struct GatewayCore: Sendable {
     var earlierWear = Wear()
     var startedAt = MonotonicInstant(nanoseconds: 0)
 
+    /// `nil` where the ring is not scrubbed.
+    package internal(set) var scrub: Scrub?
+
     // Accounts
     /// Evicted readings of this step of which no stream is known.
     var unexplained: [TallyPlan.Wanted] = []
@@ -113,6 +118,8 @@ package struct GatewayCore: Sendable {
         let upTo: Offset
         /// The put that carries the ticket's counts; known at the next cut.
         var stateVersion: UInt64?
+        /// The log that ``upTo`` is of, where that has ended since: all of it is durable here.
+        var ended: LogName?
     }
 
     struct ProgressRef: Hashable {
@@ -146,6 +153,7 @@ package struct GatewayCore: Sendable {
             stepUpload(sink, .sendAbandoned(id), now: now, &directives)
         case .tallied(let result): tallied(result)
         case .damageFound(let damage): handle(ring.noteDamage(damage), now: now, &directives)
+        case .unreadFound(let unread): handle(ring.noteUnread(unread, now: now), now: now, &directives)
         case .clockTrusted(let anchor):
             ring.anchor(anchor)
             tellAnchor(anchor, now: now, &directives)
@@ -208,6 +216,7 @@ package struct GatewayCore: Sendable {
             uploadWakes[index] = nil
             stepUpload(index, .tick, now: now, &directives)
         }
+        scrubIfDue(now: now, &directives)
         tickCovey(now: now, &directives)
     }
 
@@ -215,6 +224,7 @@ package struct GatewayCore: Sendable {
     mutating func announceWake(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         if let announced = announcedWake, announced <= now { announcedWake = nil }
         var earliest = coveyWake.orEarlier(undated.first?.until)
+        earliest = earliest.orEarlier(scrub.flatMap { $0.isReading ? nil : $0.dueAt })
         for moment in uploadWakes { earliest = earliest.orEarlier(moment) }
         for log in held { earliest = earliest.orEarlier(log.until) }
         if !isWriting { earliest = earliest.orEarlier(nextCut) }

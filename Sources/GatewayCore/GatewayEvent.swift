@@ -48,6 +48,8 @@ package enum GatewayEvent: Sendable {
     case tallied(TallyResult)
     /// A query or an upload met damage.
     case damageFound([DamagedRange])
+    /// An upload met what the disk does not give, though it gives what lies elsewhere.
+    case unreadFound([DamagedRange])
     /// The wall clock became right: readings of this boot that were stamped before are told with this offset.
     case clockTrusted(ClockAnchor)
     /// A broker has no memory of our session: its message ids begin anew.
@@ -81,7 +83,7 @@ package enum GatewayEvent: Sendable {
     /// A query has ended, and saw so much of peers.
     case queried(AskedCounts)
     /// Answers a ``GatewayDirective/work(_:)``.
-    case worked(PeerWorkResult)
+    case worked(ReaderResult)
     case tick
     /// Write what is left, at once.
     case stopping
@@ -139,7 +141,7 @@ package enum GatewayDirective: Sendable {
     /// The covey knows that this gateway goes.
     case left
     /// Perform on the other storage thread, answer `worked`.
-    case work(PeerWork)
+    case work(ReaderWork)
     /// Answer `tick` then; replaces the wake before it.
     case wake(at: MonotonicInstant)
     case report(Report)

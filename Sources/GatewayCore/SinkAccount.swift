@@ -58,6 +58,25 @@ package struct SinkAccount: Sendable {
         return rest
     }
 
+    /// So many readings are pending again, all of them among these streams'. Which of the streams is not known for sure where fewer are than
+    /// came back: those that had met this end come first, in their order.
+    mutating func reopen(_ count: UInt64, _ fate: UploadFate, of devices: [DeviceID: Int]) {
+        var rest = count
+        for device in devices.keys.sorted() where rest > 0 {
+            let taken = streams[device]?.take(min(rest, UInt64(devices[device] ?? 0)), fate) ?? 0
+            if taken > 0 { checkpoint.changed.insert(device) }
+            rest -= taken
+        }
+        rest -= unattributed.take(rest, fate)
+        for device in streams.keys.sorted() where rest > 0 {
+            let taken = streams[device]?.take(rest, fate) ?? 0
+            if taken > 0 { checkpoint.changed.insert(device) }
+            rest -= taken
+        }
+        // The records on the disk say more than is so: written anew at once.
+        checkpoint.takenAt = nil
+    }
+
     /// It has turned out that so many of the unattributed readings were this stream's.
     mutating func attribute(_ count: UInt64, _ fate: UploadFate, to device: DeviceID) {
         add(unattributed.take(count, fate), fate, to: device)

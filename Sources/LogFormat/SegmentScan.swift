@@ -22,6 +22,9 @@ package struct ScannedBlock: Sendable {
     package let frame: BlockFrame
     /// Readings that can be read: all of the frame's, unless definitions are lost.
     package fileprivate(set) var runs: [Run]
+
+    /// Whether all of its readings can be read.
+    package var isReadable: Bool { runs == frame.runs }
 }
 
 /// What a scan of a whole segment found.

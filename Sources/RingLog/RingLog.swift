@@ -45,6 +45,7 @@ package struct RingLog: Sendable {
     var inFlight: InFlight?
     var background = Background()
     var health = Health()
+    var suspects = Suspects()
     var counters = Counters()
     /// The next cut may find room where there was none.
     var releasedSinceCut = false
@@ -250,7 +251,7 @@ extension RingLog {
 }
 
 extension RingLog {
-    /// Takes back what ``setReleased(_:upTo:)`` said of a copy, down to `offset`: what is left of it is needed again.
+    /// Takes back what ``setReleased(_:upTo:)`` said, down to `offset`: what is left of the log is needed again.
     package mutating func takeBackRelease(_ log: LogID, to offset: Offset) {
         guard let known = indexes[log], known.released > offset.rawValue else { return }
         indexes[log]?.released = offset.rawValue

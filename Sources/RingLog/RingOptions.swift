@@ -61,7 +61,7 @@ package enum RingError: Error, Hashable, Sendable {
     case ringFull
     /// Opened for reading only.
     case readOnly
-    /// The log is not for ``RingLog/store(_:first:readings:anchors:)``: this ring minted it, or knows it as another gateway's.
+    /// The log is not for ``RingLog/store(_:first:readings:anchors:)``: this ring knows it as another gateway's.
     case notACopy(LogID)
     /// There is no room, and copies have their ``RingOptions/copiesShare`` of the ring: offer them again later.
     case copiesFull
@@ -86,7 +86,7 @@ extension RingError: CustomStringConvertible {
         case .bufferFull: "too many readings wait for the disk"
         case .ringFull: "the ring is full of readings that are not uploaded"
         case .readOnly: "the ring is open for reading only"
-        case .notACopy(let log): "log \(log) is this ring's own, or another gateway's"
+        case .notACopy(let log): "log \(log) is another gateway's"
         case .copiesFull: "the ring has no room for more copies of other gateways' readings"
         case .stateTooLarge(let key): "the record \(key.kind)/\(key.name) is too large"
         case .tooManyStates: "the small records take more than a quarter of a segment"
@@ -101,6 +101,8 @@ package enum RingEvent: Hashable, Sendable {
     case durable(log: LogID?, upTo: Offset, stateVersion: UInt64)
     /// Readings that ``RingLog/store(_:first:readings:anchors:)`` took in are on disk.
     case copied(LogName, Range<Offset>)
+    /// The same of a log that this ring minted: damage had taken them, and they are no loss any more. `devices`: whose they are.
+    case restored(LogID, Range<Offset>, devices: [DeviceID: Int])
     /// Nothing of that plan is durable. It stays in RAM and is written again elsewhere.
     case failed(DiskError)
     /// The segment is not used again while there are others.

@@ -95,6 +95,7 @@ struct Counters: Sendable {
     var commits = 0
     var readingsStored = 0
     var damaged = 0
+    var restored = 0
     var evictedPending = 0
     var evictedUploaded = 0
     var copiesStored = 0

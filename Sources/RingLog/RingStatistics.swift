@@ -17,6 +17,10 @@ package struct RingStatistics: Hashable, Sendable {
     package var readingsMerged = 0
     /// Readings found damaged since, those found at the start included.
     package var damaged = 0
+    /// Own ones of them that came back from peers since this process started.
+    package var restored = 0
+    /// Own readings that damage has taken, in any process, and that have not come back.
+    package var lost = 0
     package var evictedPending = 0
     package var evictedUploaded = 0
     /// Copies of other logs, stored and given up since the start; the counts above are of own readings alone, but for damage and merging.
@@ -56,6 +60,7 @@ extension RingLog {
         all.readingsStored = counters.readingsStored
         all.readingsMerged = counters.mergedReadings
         all.damaged = counters.damaged
+        all.restored = counters.restored
         all.evictedPending = counters.evictedPending
         all.evictedUploaded = counters.evictedUploaded
         all.copiesStored = counters.copiesStored
@@ -63,6 +68,9 @@ extension RingLog {
         var bytes = 0
         for log in logOrder {
             var last: (UInt16, UInt16)?
+            if indexes[log]?.origin == .own {
+                all.lost += (indexes[log]?.gaps ?? []).reduce(0) { $0 + ($1.reason == .damaged ? $1.count : 0) }
+            }
             if indexes[log]?.origin != .own { all.copiesHeld += indexes[log]?.ranges.count ?? 0 }
             for entry in indexes[log]?.entries ?? [] {
                 all.readingsHeld += Int(entry.count)

@@ -14,6 +14,8 @@ struct LogUpload: Sendable {
     var isRelayed = false
     /// Of a relayed log, ascending and disjoint.
     var held: [Range<Offset>] = []
+    /// Readings that this process counted as damaged, in no order; the oldest are forgotten where there are too many.
+    private var damaged: [Range<Offset>] = []
     /// Committed end.
     private(set) var end: Offset = .zero
     /// What may be sent; at most ``end``.
@@ -25,6 +27,8 @@ struct LogUpload: Sendable {
 
     /// Enough to know the age of the newest readings to the commit.
     private static let marksKept = 32
+    /// A card that has lost more places than this is lost itself.
+    private static let damagedKept = 1024
 
     var isFinished: Bool { isClosed && settlements.watermark >= end }
 
@@ -87,7 +91,30 @@ struct LogUpload: Sendable {
     /// A loss names readings that existed, even where the end was not known yet.
     mutating func settle(_ range: Range<Offset>, as kind: Settlements.Kind) -> [Settlements.Run] {
         end = max(end, range.upperBound)
-        return settlements.settle(range, as: kind)
+        let settled = settlements.settle(range, as: kind)
+        if kind == .damaged {
+            damaged.append(contentsOf: settled.map(\.range))
+            damaged.removeFirst(max(0, damaged.count - Self.damagedKept))
+        }
+        return settled
+    }
+
+    /// Makes what was counted as damaged of the ranges pending. Where an earlier process counted some, nobody knows which: then all of them.
+    mutating func reopen(_ ranges: [Range<Offset>], known: [Settlements.Run]) -> Bool {
+        let named = damaged
+        damaged = named.flatMap { $0.without(ranges) }
+        guard settlements.counts.damaged <= named.reduce(0, { $0 + $1.count }) else {
+            return reopenSettlements(ranges, known)
+        }
+        let parts = named.flatMap { part in ranges.map { part.clamped(to: $0) } }.filter { !$0.isEmpty }
+        let exact = known.filter { $0.kind != .damaged } + damaged.map { Settlements.Run(range: $0, kind: .damaged) }
+        return reopenSettlements(parts.sorted { $0.lowerBound < $1.lowerBound }, exact)
+    }
+
+    private mutating func reopenSettlements(_ ranges: [Range<Offset>], _ known: [Settlements.Run]) -> Bool {
+        guard !ranges.isEmpty, settlements.reopen(ranges, known: known) else { return false }
+        isFinishTold = false
+        return true
     }
 
     /// When the reading at `offset` became ready; `nil` where it is not.

@@ -1,7 +1,7 @@
 import Model
 
-/// What was counted as damaged and can be read again, as after a passing fault of the disk: it is pending once more. The one case in which
-/// the watermark goes back, at a start only.
+/// What was counted as damaged and can be read again, as after a passing fault of the disk or from a peer's copy: it is pending once more.
+/// The one case in which the watermark goes back.
 ///
 /// | the readings are | then |
 /// |---|---|

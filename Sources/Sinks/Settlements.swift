@@ -1,7 +1,7 @@
 import Model
 
 /// Which offsets of one log have come to an end, and how: a contiguous prefix, known by its counts alone, and runs above it.
-/// Nothing ever leaves it but what ``reopen(_:known:)`` takes out at a start, so progress never goes back in a process.
+/// Nothing ever leaves it but what ``reopen(_:known:)`` takes out.
 struct Settlements: Hashable, Sendable {
     typealias Kind = UploadFate
 

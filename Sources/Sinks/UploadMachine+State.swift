@@ -90,21 +90,23 @@ extension UploadMachine {
     }
 
     /// What of an own log was counted as damaged and can be read again is pending once more. Between ``restore(_:_:isRelayed:)`` and the
-    /// opening of the log.
+    /// opening of the log; later ``UploadEvent/restored(_:_:lost:)`` does it.
     ///
     /// - Parameter ranges: Ascending, disjoint.
-    /// - Parameter lost: What of the log is gone, with reasons.
+    /// - Parameter lost: What of the log is gone.
     /// - Returns: Whether anything is pending that was not.
-    package mutating func reopen(
-        _ log: LogID, _ ranges: [Range<Offset>], lost: [(range: Range<Offset>, loss: UploadLoss)]
-    ) -> Bool {
+    package mutating func reopen(_ log: LogID, _ ranges: [Range<Offset>], lost: [LostRange]) -> Bool {
         precondition(logs[log]?.isOpen != true, "readings of log \(log) have come back after the log was opened")
         guard !ranges.isEmpty else { return false }
-        let refused = refusedOffsets(log).sorted().map { $0..<$0.advanced(by: 1) }
-        let known =
-            lost.map { Settlements.Run(range: $0.range, kind: UploadFate($0.loss)) }
-            + refused.map { Settlements.Run(range: $0, kind: .refused) }
+        let known = knownFates(log, lost)
         return logs[log]?.settlements.reopen(ranges, known: known) ?? false
+    }
+
+    /// What is known of the ends that readings of a log met, however far below its watermark.
+    func knownFates(_ log: LogID, _ lost: [LostRange]) -> [Settlements.Run] {
+        let refused = refusedOffsets(log).sorted().map { $0..<$0.advanced(by: 1) }
+        return lost.map { Settlements.Run(range: $0.range, kind: UploadFate($0.loss)) }
+            + refused.map { Settlements.Run(range: $0, kind: .refused) }
     }
 
     /// Counts of the logs that were forgotten, in stored form.
@@ -141,6 +143,12 @@ extension UploadMachine {
 
     /// Everything below is uploaded, refused, evicted or damaged: this sink needs it no more. Zero for a log that is not known.
     package func releasable(_ log: LogID) -> Offset { logs[log]?.settlements.watermark ?? .zero }
+
+    /// What of the range has not come to an end here, ascending; none of a log that is not known.
+    package func pending(_ log: LogID, in range: Range<Offset>) -> [Range<Offset>] {
+        guard let state = logs[log] else { return [] }
+        return state.settlements.pending(in: range.clamped(to: .zero..<state.end))
+    }
 
     /// Whether somebody has said if the log may be sent.
     package func isJudged(_ log: LogID) -> Bool { gates[log]?.isPaused != nil }

@@ -71,6 +71,8 @@ package struct UploadMachine: Sendable {
             tellIfFinished(log, &out)
         case .lost(let log, let range, let loss):
             lose(log, range, loss, &out)
+        case .restored(let log, let ranges, let lost):
+            restore(log, ranges, lost: lost, &out)
         case .sendFinished(let id, let outcome):
             finish(id, outcome, now: now, using: &rng, &out)
         case .sendAbandoned(let id):
@@ -130,6 +132,19 @@ package struct UploadMachine: Sendable {
         if changed { tellProgress(log, &out) }
     }
 
+    private mutating func restore(
+        _ log: LogID, _ ranges: [Range<Offset>], lost: [LostRange], _ out: inout [UploadDirective]
+    ) {
+        guard logs[log]?.isRelayed == false else { return }
+        for index in jobs.indices where jobs[index].log == log {
+            jobs[index].losses = jobs[index].losses.flatMap { known in
+                known.range.without(ranges).map { (range: $0, loss: known.loss) }
+            }
+        }
+        let known = knownFates(log, lost)
+        if logs[log]?.reopen(ranges, known: known) ?? false { tellProgress(log, &out) }
+    }
+
     /// Books what of `range` is pending, and says what that was. `false` where nothing was.
     mutating func settle(
         _ log: LogID, _ range: Range<Offset>, as fate: UploadFate, isByPeer: Bool = false,
@@ -185,5 +200,9 @@ extension Range where Bound == Offset {
         if lowerBound < other.lowerBound { pieces.append(lowerBound..<other.lowerBound) }
         if other.upperBound < upperBound { pieces.append(other.upperBound..<upperBound) }
         return pieces
+    }
+
+    func without(_ others: [Range<Offset>]) -> [Range<Offset>] {
+        others.reduce([self]) { rest, other in rest.flatMap { $0.without(other) } }
     }
 }

@@ -44,6 +44,17 @@ package enum UploadLoss: Hashable, Sendable {
     case damaged
 }
 
+/// Readings of an own log that are gone here, and why.
+package struct LostRange: Hashable, Sendable {
+    package let range: Range<Offset>
+    package let loss: UploadLoss
+
+    package init(_ range: Range<Offset>, _ loss: UploadLoss) {
+        self.range = range
+        self.loss = loss
+    }
+}
+
 /// What happened.
 package enum UploadEvent: Sendable {
     /// A log is there. In order of age, oldest first; a current log makes every other one back-fill.
@@ -55,6 +66,9 @@ package enum UploadEvent: Sendable {
     case closed(LogID)
     /// A range is gone. Counts only what is pending, so that it can be repeated freely. Of a relayed log it is merely not held any more.
     case lost(LogID, Range<Offset>, UploadLoss)
+    /// Own readings that damage had taken are here again: ascending, disjoint. What was counted damaged of them is pending once more.
+    /// `lost`: what of the log is still gone.
+    case restored(LogID, [Range<Offset>], lost: [LostRange])
     /// A peer's log, or how much of it is here now: `held`, in any order, replaces what was said before, and only that may be sent; the
     /// rest is neither lost nor counted. `end` never goes back. A relayed log is paused until ``paused(_:_:)`` says otherwise.
     case relayed(LogID, held: [Range<Offset>], end: Offset)

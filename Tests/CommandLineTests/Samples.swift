@@ -32,7 +32,7 @@ enum Samples {
         {"id":"soil-3","kind":"worker","state":"running","restarts":3,"last_failure":"the driver threw: no such file or directory: /sys/bus/w1/devices/28-0000"},\
         {"id":"door","kind":"worker","state":"quarantined","restarts":5,"last_failure":"stuck"}]},\
         {"id":"api","kind":"worker","state":"running","restarts":0}]},\
-        "ring":{"segments":256,"free":200,"bytes_written":1288490188,"readings":12000,"memory_only":false,"damaged":1,"retired":0,\
+        "ring":{"segments":256,"free":200,"bytes_written":1288490188,"readings":12000,"memory_only":false,"damaged":1,"lost":1,"retired":0,\
         "oldest_t":999900000000,"recovery":["segment 7 was torn: 3 blocks are set aside"],\
         "wear":{"bytes":12884901888,"syncs":900000,"running_s":2592000,"bytes_per_day":429496729,"card_endurance_bytes":20000000000000,"card_years":127.5}},\
         "uploads":[{"name":"cloud","state":"down","pending":990,"back_fill":900,"retry_in_s":12.5,"last_error":"https://ingest.example/v1/readings answered 503"}],\

@@ -140,6 +140,25 @@ import Testing
         #expect(covey.core(1).ring.copies.contains { $0.node == covey.core(2).cluster?.node })
     }
 
+    @Test("A source that waits for copies while its gateway takes another name is answered all the same")
+    func answeredUnderAnotherName() throws {
+        let covey = try CoveyBench(gateways: 3, acks: 3)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        covey.feed(0, 30)
+        covey.run(seconds: 5)
+        covey.kill(2)
+        covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
+        covey.run(seconds: 1)
+        try covey.start(2, as: CoveyBench.node(0))
+        var tickets = [covey.feed(2, 50)]
+        covey.run(seconds: 40)
+        #expect(covey.core(2).cluster?.node != CoveyBench.node(0))
+        tickets.append(covey.feed(2, 10))
+        covey.run(seconds: 30)
+        #expect(covey.boxes[2].settled == tickets)
+    }
+
     @Test("Devices and newest values of every gateway are seen from any")
     func bulletin() throws {
         let covey = try CoveyBench(gateways: 3)

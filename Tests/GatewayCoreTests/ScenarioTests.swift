@@ -21,9 +21,11 @@ struct ScenarioTests {
         #expect(bench.core.ledger[DeviceID("d")].stored == 8)
     }
 
-    @Test("An idle gateway comes to rest: after the last readings three commits at most, and then no wake at all")
+    @Test("An idle gateway comes to rest: after the last readings three commits at most, and no wake but to scrub")
     func rests() throws {
-        let bench = try Bench(sinks: [])
+        var settings = GatewayCore.Settings()
+        settings.scrubInterval = .zero
+        let bench = try Bench(sinks: [], settings: settings)
         bench.submit(bench.readings(5), ticket: 1)
         bench.advance(by: .seconds(60))
         let syncs = bench.disk.counts.syncs

@@ -106,6 +106,24 @@ struct RepairTests {
         #expect(rig.send(.lost(theirs, offsets(30..<40), .released)).requests.map(\.range) == [offsets(30..<40)])
     }
 
+    @Test("fetches what damage took of its own logs, though they are settled, and nothing else of them")
+    func fetchedBack() {
+        var rig = Rig(peers: 2)
+        let mine = log(of: 0)
+        rig.send(.opened(mine))
+        rig.send(.held(mine, offsets(0..<100)))
+        rig.send(.settled(mine, Offset(100)))
+        rig.send(.lost(mine, offsets(40..<50), .evicted))
+        rig.send(.lost(mine, offsets(10..<20), .damaged))
+        let request = rig.send(.claim(of: gateway(1), mine, claim(0..<300))).requests
+        #expect(request.map(\.range) == [offsets(10..<20)])
+        #expect(rig.answer(request[0]).contains(.store(request[0].id, mine, [1, 2, 3], set(10..<20))))
+        rig.send(.held(mine, offsets(10..<20)))
+        #expect(rig.pass(.seconds(60)).requests.isEmpty)
+        rig.send(.lost(mine, offsets(90..<100), .damaged))
+        #expect(rig.pass(.seconds(60)).requests.map(\.range).allSatisfy { $0 == offsets(90..<100) })
+    }
+
     @Test("asks another holder once patience ends, and leaves the silent one alone for longer each time")
     func timeout() {
         var rig = Rig(peers: 2)

@@ -204,9 +204,11 @@ struct DamageTests {
     func `a start keeps what can be read of a block that needs lost names, and names the rest`() throws {
         let rig = try Rig()
         var blocks: [Int] = []
-        for devices in [["a"], ["b"], ["c"], ["a", "c"], ["a"]] {
+        func mark(_ place: Int) -> DeliveryMark { DeliveryMark(session: "s", message: UInt16(place), hash: 7) }
+        for (place, devices) in [["a"], ["b"], ["c"], ["a", "c"], ["a"]].enumerated() {
             rig.uptime += 1_000_000
-            try rig.append(devices.map { reading($0, .number(1), at: rig.uptime) })
+            try rig.append(
+                devices.map { reading($0, .number(1), at: rig.uptime) }, mark: mark(place))
             while let plan = rig.cut() {
                 if plan.readings > 0 {
                     blocks.append(try #require(plan.writes.first { $0.bytes.count == plan.blockBytes }).position)
@@ -222,6 +224,8 @@ struct DamageTests {
         let readable = rig.readAll(log).map { ($0.offset.rawValue, $0.reading.series.device.rawValue) }
         #expect(readable.map(\.0) == [2, 4] && readable.map(\.1) == ["c", "c"])
         #expect(lost == 4)
+        // What its source may have kept is asked for again.
+        #expect((0..<5).filter { rig.ring.knows(mark($0)) } == [2])
         let named = findings.compactMap { if case .readingsLost(log, let range) = $0 { range } else { nil } }
         #expect(named == [.zero..<Offset(2), Offset(3)..<Offset(4), Offset(5)..<Offset(6)])
     }
@@ -232,6 +236,79 @@ struct DamageTests {
         rig.disk.makeUnreadable(0..<rig.disk.size)
         let result = rig.ring.readPlan(log: log, range: .zero..<Offset(6000), limit: 6000).perform(on: rig.disk)
         #expect(result.failure != nil && result.damage.isEmpty && result.next == .zero)
+    }
+
+    @Test
+    func `one place that a disk does not give, though it gives others, is damage once a minute has passed`() throws {
+        let (rig, log) = try filled()
+        let all = Offset.zero..<Offset(6000)
+        // The first block that is still in use.
+        _ = try #require(
+            blockStarts(rig.disk).first { start in
+                rig.disk.makeAllReadable()
+                rig.disk.makeUnreadable(start..<start + 512)
+                return rig.ring.readPlan(log: log, range: all, limit: 6000).perform(on: rig.disk).failure != nil
+            })
+        func unread() -> [DamagedRange] {
+            let result = rig.ring.readPlan(log: log, range: all, limit: 6000).perform(on: rig.disk)
+            #expect(result.failure != nil && result.damage.isEmpty)
+            return result.unread
+        }
+        #expect(unread().count == 1)
+        for seconds in [0, 30, 59] {
+            let now = MonotonicInstant(nanoseconds: Int64(seconds) * 1_000_000_000)
+            #expect(rig.ring.noteUnread(unread(), now: now).isEmpty)
+        }
+        let now = MonotonicInstant(nanoseconds: 61_000_000_000)
+        let events = rig.ring.noteUnread(unread(), now: now)
+        guard case .damaged(log, let range, let reason)? = events.first else { throw DamageNotTold() }
+        #expect(reason.contains("does not give"))
+        let rest = rig.ring.readPlan(log: log, range: all, limit: 6000).perform(on: rig.disk)
+        #expect(rest.failure == nil && rest.readings.count == 6000 - range.lowerBound.distance(to: range.upperBound))
+        // Scrubbing meets it in the same way, and goes on behind it.
+        rig.disk.makeAllReadable()
+        let other = try #require(blockStarts(rig.disk).last)
+        rig.disk.makeUnreadable(other..<other + 512)
+        let scrubbed = rig.ring.scrubPlans.map { $0.perform(on: rig.disk) }
+        #expect(scrubbed.allSatisfy { $0.damage.isEmpty } && scrubbed.contains { !$0.unread.isEmpty })
+    }
+
+    private struct DamageNotTold: Error {}
+
+    /// Where blocks lie, those that are in use no more among them.
+    private func blockStarts(_ disk: SimulatedDisk) -> [Int] {
+        let contents = disk.contents
+        return stride(from: 0, to: contents.count, by: Geometry.unit).filter { start in
+            !start.isMultiple(of: smallGeometry.segmentBytes)
+                && contents[start..<start + 4] == [0x43, 0x76, 0x42, 0x31]
+        }
+    }
+
+    @Test
+    func `a bad place in the newest segment costs a start no more than what lay there`() throws {
+        let (rig, log) = try filled(maintain: false)
+        let all = Offset.zero..<Offset(6000)
+        let start = try #require(
+            // The last block of all looks like a write that the power cut short.
+            blockStarts(rig.disk).dropLast().last { start in
+                rig.disk.makeAllReadable()
+                rig.disk.makeUnreadable(start..<start + 512)
+                return rig.ring.readPlan(log: log, range: all, limit: 6000).perform(on: rig.disk).failure != nil
+            })
+        rig.settleMarks()
+        rig.puts = [:]
+        rig.marks = []
+        let disk = rig.disk.afterKill()
+        disk.makeUnreadable(start..<start + 512)
+        try rig.restart(on: disk)
+        rig.acknowledged = [:]
+        let held = rig.ring.ranges(of: log).reduce(0) { $0 + $1.lowerBound.distance(to: $1.upperBound) }
+        #expect(held >= 5800 && held < 6000)
+        let lost = rig.ring.gaps(of: log).reduce(0) { $0 + $1.range.lowerBound.distance(to: $1.range.upperBound) }
+        #expect(held + lost == 6000)
+        try rig.append([reading("after", .number(1), at: rig.uptime)])
+        rig.commitAll(maintain: false)
+        #expect(rig.readAll(try #require(rig.ring.currentLog)).count == 1)
     }
 
     @Test

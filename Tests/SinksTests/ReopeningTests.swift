@@ -8,7 +8,7 @@ import Testing
     /// A machine that was told these fates, as a new process has it, with what came back.
     private func restarted(
         _ fates: [(Range<Offset>, UploadFate)], returned: [Range<Offset>],
-        lost: [(range: Range<Offset>, loss: UploadLoss)] = []
+        lost: [LostRange] = []
     ) throws -> (machine: UploadMachine, isReopened: Bool) {
         var settlements = Settlements()
         for (range, fate) in fates { settlements.settle(range, as: fate) }
@@ -38,7 +38,8 @@ import Testing
             ],
             returned: [span(6, 8)],
             lost: [
-                (span(4, 6), .damaged), (span(8, 10), .damaged), (span(10, 12), .evicted(reason: "ring-full")),
+                LostRange(span(4, 6), .damaged), LostRange(span(8, 10), .damaged),
+                LostRange(span(10, 12), .evicted(reason: "ring-full")),
             ])
         #expect(isReopened)
         #expect(machine.releasable(logA) == Offset(6))
@@ -62,7 +63,7 @@ import Testing
         // Of eight that were gone once, four had been sent before; the other four came back with nobody knowing which are which.
         let (machine, isReopened) = try restarted(
             [(span(0, 4), .uploaded), (span(4, 8), .damaged), (span(8, 20), .uploaded)], returned: [span(4, 8)],
-            lost: [(span(0, 4), .damaged)])
+            lost: [LostRange(span(0, 4), .damaged)])
         #expect(isReopened)
         #expect(pending(machine, 20) == [span(4, 8)])
         #expect(machine.counts(logA).uploaded == 12 && machine.counts(logA).damaged == 4)
@@ -71,7 +72,7 @@ import Testing
     @Test func whatTheSinkHadBeforeItWasLostHereCountsAsUploaded() throws {
         let (machine, _) = try restarted(
             [(span(0, 4), .damaged), (span(4, 20), .uploaded)], returned: [span(0, 4)],
-            lost: [(span(6, 8), .evicted(reason: "ring-full"))])
+            lost: [LostRange(span(6, 8), .evicted(reason: "ring-full"))])
         #expect(pending(machine, 20) == [span(0, 4)])
         #expect(machine.counts(logA).uploaded == 16 && machine.counts(logA).evictedTotal == 0)
     }
@@ -87,11 +88,11 @@ import Testing
             for place in 0..<end where fates[Int(place)] == .damaged {
                 if Bool.random(using: &random) { back.insert(place) }
             }
-            var lost: [(range: Range<Offset>, loss: UploadLoss)] = []
+            var lost: [LostRange] = []
             for place in 0..<end where !back.contains(place) {
                 switch fates[Int(place)] {
-                case .damaged: lost.append((span(place, place + 1), .damaged))
-                case .evicted(let reason): lost.append((span(place, place + 1), .evicted(reason: reason)))
+                case .damaged: lost.append(LostRange(span(place, place + 1), .damaged))
+                case .evicted(let reason): lost.append(LostRange(span(place, place + 1), .evicted(reason: reason)))
                 default: break
                 }
             }
@@ -106,5 +107,56 @@ import Testing
             }
             #expect(counts.damaged == UInt64(fates.count { $0 == .damaged } - back.count))
         }
+    }
+
+    // MARK: While it runs
+
+    @Test func whatAPeerBringsBackIsSentAndWhatTheSinkHadIsNot() {
+        var driver = MachineDriver()
+        driver.step(.opened(logA, end: Offset(32), ready: .zero, isCurrent: false))
+        driver.step(.lost(logA, span(8, 12), .damaged))
+        driver.extend(logA, 32)
+        driver.step(.closed(logA))
+        driver.drain()
+        #expect(driver.machine.counts(logA).uploaded == 28 && driver.finished == [logA])
+        // The sink had these before the disk lost them.
+        driver.step(.lost(logA, span(16, 24), .damaged))
+        driver.sent = []
+        driver.step(.restored(logA, [span(16, 24)], lost: [LostRange(span(8, 12), .damaged)]))
+        #expect(driver.sent.isEmpty && driver.machine.counts(logA).uploaded == 28)
+        driver.step(.restored(logA, [span(6, 11)], lost: [LostRange(span(11, 12), .damaged)]))
+        #expect(driver.sent.map(\.range) == [span(8, 11)])
+        #expect(driver.machine.counts(logA).damaged == 1 && driver.machine.counts(logA).pending == 3)
+        driver.drain()
+        #expect(driver.machine.counts(logA).uploaded == 31 && driver.machine.counts(logA).damaged == 1)
+        #expect(driver.finished == [logA, logA])
+    }
+
+    @Test func aLossThatIsTakenBackWhileItsChunkIsUnderWayIsNone() throws {
+        var driver = MachineDriver()
+        driver.openOld(logA, 8)
+        let send = try #require(driver.open.first)
+        driver.step(.lost(logA, span(2, 4), .damaged))
+        driver.step(.restored(logA, [span(2, 4)], lost: []))
+        driver.open = []
+        driver.step(.sendAbandoned(send.id))
+        #expect(driver.machine.counts(logA).damaged == 0 && driver.machine.counts(logA).pending == 8)
+    }
+
+    @Test func whatFoldedIntoTheWatermarkComesBackPieceByPieceWithEveryCountRight() {
+        var driver = MachineDriver()
+        driver.step(.opened(logA, end: Offset(64), ready: .zero, isCurrent: false))
+        for lost in [span(0, 16), span(24, 32)] { driver.step(.lost(logA, lost, .damaged)) }
+        driver.extend(logA, 64)
+        driver.drain()
+        #expect(driver.machine.counts(logA).uploaded == 40)
+        driver.sent = []
+        driver.step(.restored(logA, [span(0, 8), span(8, 12)], lost: [LostRange(span(12, 16), .damaged)]))
+        driver.drain()
+        driver.step(.restored(logA, [span(12, 16), span(24, 32)], lost: []))
+        driver.drain()
+        #expect(Set(driver.sent.flatMap { offsets($0.range) }) == Set(0..<16).union(24..<32))
+        #expect(driver.sent.reduce(0) { $0 + $1.range.count } == 24)
+        #expect(driver.machine.counts(logA).uploaded == 64 && driver.machine.counts(logA).damaged == 0)
     }
 }

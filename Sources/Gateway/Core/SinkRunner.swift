@@ -52,7 +52,7 @@ struct SinkRunner: Sendable {
         let (readings, result) = await onReader { order.source.perform(on: disk) }
         let count = request.range.lowerBound.distance(to: request.range.upperBound)
         guard readings.count == count else {
-            await gateway.handle(explain(request, result))
+            await gateway.handle([.unreadFound(result.unread), explain(request, result)])
             return
         }
         // A gateway that finds that its card was cloned goes on under another node id.

@@ -159,6 +159,12 @@ struct StatusDocument: Sendable {
             json.number(statistics.bytesHeldPerReading)
             json.key("damaged")
             json.integer(statistics.damaged)
+            json.key("restored")
+            json.integer(statistics.restored)
+            json.key("lost")
+            json.integer(statistics.lost)
+            json.key("scrub")
+            writeScrub(to: &json)
             json.key("set_aside")
             json.integer(statistics.setAsideSegments)
             json.key("retired")
@@ -180,6 +186,22 @@ struct StatusDocument: Sendable {
             json.list("recovery", recovery)
             json.key("wear")
             writeWear(to: &json)
+        }
+    }
+
+    private func writeScrub(to json: inout JSONWriter) {
+        guard let scrub = core.scrub else { return json.null() }
+        json.object { json in
+            json.key("interval_s")
+            json.number(scrub.interval.inSeconds)
+            json.key("passes")
+            json.integer(scrub.passes)
+            json.key("segments")
+            json.integer(scrub.segmentsRead)
+            json.key("bytes")
+            json.integer(scrub.bytesRead)
+            json.key("damaged")
+            json.integer(scrub.damaged)
         }
     }
 

@@ -167,11 +167,15 @@ struct MetricsPage: Sendable {
         counter("readings_stored", "Readings that became durable.", ring.readingsStored)
         counter("readings_merged", "Readings that were moved to denser blocks.", ring.readingsMerged)
         counter("readings_damaged", "Readings found damaged.", ring.damaged)
+        counter("readings_restored", "Own readings found damaged that came back from peers.", ring.restored)
+        counter(
+            "scrubbed_bytes", "Bytes that were read to see whether they are whole.", status.core.scrub?.bytesRead ?? 0)
         counter("readings_evicted_pending", "Readings overwritten before all sinks had them.", ring.evictedPending)
         counter("readings_evicted_uploaded", "Readings overwritten after all sinks had them.", ring.evictedUploaded)
         text.gauge("covey_ring_readings", "Readings that the ring holds.", ring.readingsHeld)
         text.gauge(
             "covey_ring_bytes_per_reading", "Bytes that the held readings take, each.", ring.bytesHeldPerReading)
+        text.gauge("covey_ring_readings_lost", "Own readings that damage has taken.", ring.lost)
         text.gauge("covey_ring_memory_only", "Whether readings stay in memory.", ring.memoryOnly != nil)
         text.gauge(
             "covey_ring_commit_age_seconds", "How long the disk has been busy with one commit; 0 where it is idle.",

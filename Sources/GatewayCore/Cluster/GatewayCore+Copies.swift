@@ -62,20 +62,22 @@ extension GatewayCore {
     }
 
     func read(
-        _ purpose: PeerWork.Purpose, _ log: LogName, _ range: Range<Offset>, _ directives: inout [GatewayDirective]
+        _ purpose: ReaderWork.Purpose, _ log: LogName, _ range: Range<Offset>, _ directives: inout [GatewayDirective]
     ) {
         let limit = range.lowerBound.distance(to: range.upperBound)
         let plan = ring.readPlan(log: log.log, range: range, limit: limit)
         let read = RangeRead(purpose: purpose, name: log, range: range, plan: plan, anchors: ring.clock.anchors)
-        directives.append(.work(PeerWork(read)))
+        directives.append(.work(ReaderWork(read)))
     }
 
-    mutating func worked(_ result: PeerWorkResult, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+    mutating func worked(_ result: ReaderResult, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         handle(ring.noteDamage(result.damage), now: now, &directives)
+        handle(ring.noteUnread(result.unread, now: now), now: now, &directives)
         switch result.answer {
         case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
         case .digest(let log, let range, let devices): digested(log, range, devices, now: now, &directives)
         case .page(let asked, let outcome): paged(asked, outcome, &directives)
+        case .scrub(let result): scrubbed(result, now: now)
         }
     }
 
@@ -109,14 +111,15 @@ extension GatewayCore {
         _ id: FetchID, _ log: LogName, _ bytes: [UInt8], _ ranges: OffsetRanges, now: MonotonicInstant,
         _ directives: inout [GatewayDirective]
     ) {
-        guard let chunk = try? LogChunk.decode(bytes), chunk.name == log, OffsetRanges(chunk.range) == ranges else {
-            return stepReplication(.refused(id, .damaged), now: now, &directives)
-        }
+        let isOwn = ring.isOwn(log.log)
+        guard let chunk = try? LogChunk.decode(bytes), chunk.name == log, OffsetRanges(chunk.range) == ranges,
+            !isOwn || name(of: log.log) == log
+        else { return stepReplication(.refused(id, .damaged), now: now, &directives) }
         do throws(RingError) {
             let new = try ring.store(log, first: chunk.first, readings: chunk.readings, anchors: chunk.anchors)
             // What is here or on its way already needs nothing more than its event.
             if !new.isEmpty, let cluster { want(by: now.advanced(by: cluster.setup.copyWindow)) }
-            for (index, reading) in chunk.readings.enumerated() {
+            for (index, reading) in chunk.readings.enumerated() where !isOwn {
                 let offset = chunk.first.advanced(by: index)
                 noteCopy(StoredReading(log: log.log, offset: offset, reading: reading), of: log.node)
             }

@@ -100,10 +100,14 @@ extension GatewayCore {
 
     /// More disks have what some source waits for.
     private mutating func answerSources(_ directives: inout [GatewayDirective]) {
-        guard cluster?.setup.acks ?? 1 > 1, let log = cluster?.told?.log else { return }
-        let end = acknowledgedEnd
-        guard cluster?.answered?.log != log || cluster?.answered?.end != end else { return }
-        cluster?.answered = (log, end)
+        guard cluster?.setup.acks ?? 1 > 1 else { return }
+        var isNews = tickets.contains { $0.ended != nil }
+        if let log = cluster?.told?.log {
+            let end = acknowledgedEnd
+            isNews = isNews || cluster?.answered?.log != log || cluster?.answered?.end != end
+            cluster?.answered = (log, end)
+        }
+        guard isNews else { return }
         settleTickets(upTo: ring.durableEnd, version: durableVersion, &directives)
     }
 

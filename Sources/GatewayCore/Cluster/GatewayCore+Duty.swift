@@ -120,11 +120,17 @@ extension GatewayCore {
     /// promised, or every sink that must have them. What this gateway has no more, given up or taken by the sinks while there was no
     /// disk, holds up nobody: no peer can ask for it.
     var acknowledgedEnd: Offset {
-        guard let cluster, cluster.setup.acks > 1, let log = cluster.told?.log else { return Offset(.max) }
+        guard let log = cluster?.told?.log else { return Offset(.max) }
+        return acknowledgedEnd(of: log)
+    }
+
+    /// The same of any log that this process wrote.
+    func acknowledgedEnd(of log: LogName) -> Offset {
+        guard let cluster, cluster.setup.acks > 1 else { return Offset(.max) }
         var end = cluster.answered.flatMap { $0.log == log ? $0.end : nil } ?? .zero
         while true {
             end = cluster.replicator.replicatedEnd(of: log, copies: cluster.setup.acks, from: end)
-            guard end < ring.durableEnd, let gap = ring.gaps(of: log.log).first(where: { $0.range.contains(end) })
+            guard let gap = ring.gaps(of: log.log).first(where: { $0.range.contains(end) })
             else { break }
             end = gap.range.upperBound
         }

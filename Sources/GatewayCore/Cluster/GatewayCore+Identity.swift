@@ -71,6 +71,9 @@ extension GatewayCore {
         let end = ring.durableEnd
         guard ring.closeCurrentLog() else { return }
         isRenaming = false
+        // Offsets begin anew, and who waits for copies of these waits for them still.
+        let name = name(of: log)
+        for index in tickets.indices where tickets[index].ended == nil { tickets[index].ended = name }
         // What nobody can date yet waits on, as in any older log.
         if let last = undated.last { held.append((log, end, last.until)) }
         for index in sinks.indices { stepUpload(index, .closed(log), now: now, &directives) }

@@ -18,6 +18,8 @@ package enum DutyEvent: Sendable {
     /// What a sink of this gateway needs no more: known to be uploaded, from stored progress, or (`isUploaded` false) refused or gone. Nobody
     /// else is told.
     case settled(SinkID, LogName, OffsetRanges, isUploaded: Bool)
+    /// What was settled as gone is here again: it needs an upload, unless that is proved to have been.
+    case restored(SinkID, LogName, OffsetRanges)
     /// A sink took the range from this gateway. Where the digest is not at hand, the roster asks for it.
     case uploaded(SinkID, LogName, Range<Offset>, digest: UInt64?)
     /// A sink refused each reading of the range, which this gateway sent, for its content. The roster asks for the digest.

@@ -64,6 +64,14 @@ extension DutyRoster {
         touched.append(key)
     }
 
+    /// What was gone is here again.
+    mutating func restore(_ key: UploadKey, _ ranges: OffsetRanges) {
+        guard let place = places[key] else { return }
+        duties[place].done.subtract(ranges.subtracting(duties[place].proved))
+        unproved.enter(key)
+        touched.append(key)
+    }
+
     mutating func accept(_ key: UploadKey, _ range: Range<Offset>, _ digest: UInt64?, now: MonotonicInstant) {
         guard !range.isEmpty else { return }
         precondition(

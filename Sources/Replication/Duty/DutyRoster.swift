@@ -82,6 +82,7 @@ package struct DutyRoster: Sendable {
             edit(log) { $0.peer(peer, holds: ranges ?? OffsetRanges()) }
         case .settled(let sink, let log, let ranges, let isUploaded):
             settle(UploadKey(sink: sink, log: log), ranges, isUploaded: isUploaded, now: now)
+        case .restored(let sink, let log, let ranges): restore(UploadKey(sink: sink, log: log), ranges)
         case .uploaded(let sink, let log, let range, let digest):
             accept(UploadKey(sink: sink, log: log), range, digest, now: now)
         case .refused(let sink, let log, let range): refuse(UploadKey(sink: sink, log: log), range, now: now)

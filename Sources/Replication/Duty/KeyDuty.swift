@@ -39,7 +39,7 @@ struct KeyDuty: Sendable {
     let key: UploadKey
     /// The sink has it: accepted from here, or proved by a receipt. Only grows.
     var proved = OffsetRanges()
-    /// Needs no upload from here: proved, refused, or gone. Only grows.
+    /// Needs no upload from here: proved, refused, or gone. Only grows, but for what was gone and is here again.
     var done = OffsetRanges()
     var own = OwnReceipts()
     /// By node.

@@ -38,13 +38,19 @@ extension Replicator {
         logs[log] = state
     }
 
-    /// What live peers hold and this gateway should hold, lacks, and has not asked for.
+    /// What live peers hold and this gateway should hold, lacks, and has not asked for: of a copy all that somebody may still need, of a
+    /// log that this gateway wrote what damage took of it.
     private func want(_ state: LogState) -> OffsetRanges {
-        guard state.isTarget, state.origin == .copied else { return OffsetRanges() }
+        let isCopy = state.origin == .copied
+        guard isCopy ? state.isTarget : !state.lost.isEmpty else { return OffsetRanges() }
         var want = OffsetRanges()
         for claim in state.claims where isAlive(claim.node) { want.formUnion(claim.ranges) }
-        want.remove(below: state.floor)
-        want.subtract(state.mine)
+        if isCopy {
+            want.remove(below: state.floor)
+            want.subtract(state.mine)
+        } else {
+            want = want.intersection(state.lost)
+        }
         want.subtract(state.evicted)
         want.subtract(state.underway)
         return want

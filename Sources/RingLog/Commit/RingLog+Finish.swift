@@ -41,7 +41,10 @@ extension RingLog {
             counters.readingsStored += plan.items.reduce(0) { $0 + $1.readings.count }
             if plan.endsSnapshot { segments[segment].hasSnapshot = true }
         }
-        for item in plan.copies { copyQueue.forget(item) }
+        for item in plan.copies {
+            copyQueue.forget(item)
+            noteRestored(item, &events)
+        }
         for item in plan.items {
             guard let mark = item.mark else { continue }
             waiting.forget(mark)
@@ -93,13 +96,27 @@ extension RingLog {
         events.append(.copied(LogName(node: node, log: run.log), run.range))
     }
 
+    /// What damage had taken of an own log is durable again.
+    private mutating func noteRestored(_ item: WaitingCopies.Item, _ events: inout [RingEvent]) {
+        guard indexes[item.log]?.origin == .own, indexes[item.log]?.fillGap(item.range) == true else { return }
+        records.forgetGap(of: item.log, item.range)
+        counters.restored += item.readings.count
+        var devices: [DeviceID: Int] = [:]
+        for reading in item.readings { devices[reading.series.device, default: 0] += 1 }
+        events.append(.restored(item.log, item.range, devices: devices))
+    }
+
     /// Adds a run to the index and to its segment's count.
     mutating func insert(_ run: Run, segment: Int, unit: Int, units: Int) {
-        let entry = IndexEntry(
-            first: run.first.rawValue, earliest: run.earliest.rawValue, latest: run.latest.rawValue,
-            count: UInt32(run.count), segment: UInt16(segment), unit: UInt16(unit), units: UInt8(units),
-            isTrusted: run.isTrusted)
-        segments[segment].held += indexes[run.log, default: LogIndex()].insert(entry)
+        insert(IndexEntry(run, segment: segment, unit: unit, units: units), of: run.log)
+    }
+
+    /// Returns how many readings of the entry were not in the index.
+    @discardableResult
+    mutating func insert(_ entry: IndexEntry, of log: LogID) -> Int {
+        let added = indexes[log, default: LogIndex()].insert(entry)
+        segments[Int(entry.segment)].held += added
+        return added
     }
 
     /// All merged blocks are durable: the cold segment goes on from behind them.

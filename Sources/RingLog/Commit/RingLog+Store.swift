@@ -6,7 +6,8 @@ extension RingLog {
     /// as they are, and durable when ``RingEvent/copied(_:_:)`` says so. Own readings go first; these take what room is left.
     ///
     /// What is held or waiting already is passed over: the first stays. What had been lost here is welcome, and is lost no more.
-    /// An anchor counts where its boot has none yet.
+    /// Of a log that this ring minted nothing else is: what damage had taken of it comes back, and is durable when
+    /// ``RingEvent/restored(_:_:devices:)`` says so. An anchor counts where its boot has none yet.
     ///
     /// - Returns: What is new of it. For the rest there comes no event.
     /// - Throws: ``RingError/readOnly``, ``RingError/notACopy(_:)``, ``RingError/entryTooLarge(bytes:)``, ``RingError/bufferFull`` or
@@ -16,11 +17,7 @@ extension RingLog {
         _ name: LogName, first: Offset, readings: [Reading], anchors: [ClockAnchor]
     ) throws(RingError) -> [Range<Offset>] {
         guard !isReadOnly else { throw .readOnly }
-        switch indexes[name.log]?.origin {
-        case .own?: throw .notACopy(name.log)
-        case .copy(let node)? where node != name.node: throw .notACopy(name.log)
-        default: break
-        }
+        if case .copy(let node)? = indexes[name.log]?.origin, node != name.node { throw .notACopy(name.log) }
         let missing = try missing(name.log, first: first, count: readings.count)
         // A log that damage left without a name has got one, should there be nothing new of it.
         if indexes[name.log]?.origin == .unknown { records.dirty.append(.log(adopt(name))) }
@@ -34,19 +31,20 @@ extension RingLog {
         // Own readings may have all of that memory; these come in only while half of it is free.
         guard waiting.bytes + copyQueue.bytes + bytes <= options.pendingBytes / 2 else { throw .bufferFull }
         guard hasRoomForCopies() else { throw .copiesFull }
-        _ = adopt(name)
+        if indexes[name.log]?.origin != .own { _ = adopt(name) }
         for anchor in anchors where clocks.adopt(anchor) { records.dirty.append(.anchor(anchor)) }
         for item in items { copyQueue.append(item) }
         return missing.map { Offset($0.lowerBound)..<Offset($0.upperBound) }
     }
 
-    /// Parts that are neither held nor on their way.
+    /// Parts that are neither held nor on their way, and of a log that this ring minted were damaged.
     private func missing(_ log: LogID, first: Offset, count: Int) throws(RingError) -> [Range<UInt64>] {
         guard first.rawValue <= LogChunk.mostOffset, count <= Self.mostStored else { throw .entryTooLarge(bytes: .max) }
         let range = first.rawValue..<first.rawValue + UInt64(count)
         guard !range.isEmpty else { return [] }
-        guard let held = indexes[log]?.ranges else { return copyQueue.missing(log, in: range) }
-        return held.missing(in: range).flatMap { copyQueue.missing(log, in: $0) }
+        guard let index = indexes[log] else { return copyQueue.missing(log, in: range) }
+        let absent = index.origin == .own ? index.damaged(in: range) : index.ranges.missing(in: range)
+        return absent.flatMap { copyQueue.missing(log, in: $0) }
     }
 
     /// Readings that one call takes: those of the fullest chunk.
@@ -130,6 +128,9 @@ extension RingLog {
             log: log, node: index.origin.node, ranges: ranges(of: log), stored: index.ranges.count,
             end: Offset(index.end), released: Offset(index.released), lost: index.gaps)
     }
+
+    /// Whether this ring minted the log.
+    package func isOwn(_ log: LogID) -> Bool { indexes[log]?.origin == .own }
 
     /// Whether the log is one of ``copies``.
     package func isCopy(_ log: LogID) -> Bool { indexes[log].map { $0.origin != .own } ?? false }

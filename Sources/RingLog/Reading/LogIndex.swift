@@ -24,6 +24,15 @@ struct IndexEntry: Hashable, Sendable {
     }
 }
 
+extension IndexEntry {
+    init(_ run: Run, segment: Int, unit: Int, units: Int) {
+        self.init(
+            first: run.first.rawValue, earliest: run.earliest.rawValue, latest: run.latest.rawValue,
+            count: UInt32(run.count), segment: UInt16(segment), unit: UInt16(unit), units: UInt8(units),
+            isTrusted: run.isTrusted)
+    }
+}
+
 /// Whose log it is.
 enum LogOrigin: Hashable, Sendable {
     /// Minted by this ring.
@@ -147,6 +156,13 @@ struct LogIndex: Sendable {
         return added
     }
 
+    /// What of the range damage took.
+    func damaged(in range: Range<UInt64>) -> [Range<UInt64>] {
+        gaps.filter { $0.reason == .damaged }.map { gap in
+            (gap.range.lowerBound.rawValue..<gap.range.upperBound.rawValue).clamped(to: range)
+        }.filter { !$0.isEmpty }
+    }
+
     /// Takes the range out of the gaps: it has come back. Returns whether any of it was in one.
     mutating func fillGap(_ range: Range<Offset>) -> Bool {
         guard gaps.contains(where: { $0.range.overlaps(range) }) else { return false }
@@ -171,6 +187,8 @@ struct LogIndex: Sendable {
 }
 
 extension Gap {
+    var count: Int { range.lowerBound.distance(to: range.upperBound) }
+
     /// What is left of it before and behind `range`.
     func without(_ other: Range<Offset>) -> [Gap] {
         guard range.overlaps(other) else { return [self] }

@@ -56,7 +56,7 @@ package struct QueryPlan: Sendable {
                 switch error {
                 case .damaged(let reason): result.note(candidate, reason)
                 case .overwritten: result.overwritten = true
-                case .disk(let failure): result.failure = failure
+                case .disk(let failure), .unread(let failure): result.failure = failure
                 }
             }
         }

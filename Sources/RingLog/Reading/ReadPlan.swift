@@ -45,6 +45,11 @@ package struct ReadPlan: Sendable {
                     result.failure = failure
                     result.next = Offset(first)
                     return result
+                case .unread(let failure)?:
+                    result.failure = failure
+                    result.noteUnread(log, first, end, place, "the disk does not give it: \(failure)")
+                    result.next = Offset(first)
+                    return result
                 case .overwritten?, nil:
                     result.overwritten = true
                     result.next = Offset(first)
@@ -64,6 +69,8 @@ package struct ReadResult: Sendable {
     package let gaps: [Gap]
     /// For ``RingLog/noteDamage(_:)``.
     package internal(set) var damage: [DamagedRange]
+    /// For ``RingLog/noteUnread(_:now:)``: at most one.
+    package internal(set) var unread: [DamagedRange] = []
     /// Part of the range has been overwritten meanwhile: ask for a new plan from ``next`` on.
     package internal(set) var overwritten: Bool
     /// The disk did not answer; try again later from ``next`` on.
@@ -72,10 +79,19 @@ package struct ReadResult: Sendable {
     package internal(set) var next: Offset
 
     mutating func note(_ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String) {
-        damage.append(
-            DamagedRange(
-                log: log, range: Offset(first)..<Offset(end), segment: place.segment, generation: place.generation,
-                reason: reason))
+        damage.append(Self.range(log, first, end, place, reason))
+    }
+
+    mutating func noteUnread(_ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String) {
+        unread.append(Self.range(log, first, end, place, reason))
+    }
+
+    private static func range(
+        _ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String
+    ) -> DamagedRange {
+        DamagedRange(
+            log: log, range: Offset(first)..<Offset(end), segment: place.segment, generation: place.generation,
+            reason: reason)
     }
 }
 

@@ -9,6 +9,12 @@ package struct ScrubPlan: Hashable, Sendable {
         let place: BlockPlace
         let first: UInt64
         let end: UInt64
+
+        func range(_ range: Range<UInt64>, _ reason: String) -> DamagedRange {
+            DamagedRange(
+                log: log, range: Offset(range.lowerBound)..<Offset(range.upperBound), segment: place.segment,
+                generation: place.generation, reason: reason)
+        }
     }
 
     let store: StoreID
@@ -46,6 +52,8 @@ package struct ScrubPlan: Hashable, Sendable {
                 switch error {
                 case .damaged(let reason): result.note(part, part.first..<part.end, reason)
                 case .disk(let failure): result.failure = failure
+                case .unread(let failure):
+                    result.unread.append(part.range(part.first..<part.end, "the disk does not give it: \(failure)"))
                 // Used anew since: whoever wrote it checks it in its time.
                 case .overwritten: return result
                 }
@@ -64,6 +72,8 @@ package struct ScrubResult: Sendable {
     package internal(set) var readings = 0
     /// For ``RingLog/noteDamage(_:)``.
     package internal(set) var damage: [DamagedRange] = []
+    /// For ``RingLog/noteUnread(_:now:)``.
+    package internal(set) var unread: [DamagedRange] = []
     /// The disk did not answer for some blocks, which says nothing about what is stored.
     package internal(set) var failure: DiskError?
 
@@ -72,27 +82,28 @@ package struct ScrubResult: Sendable {
     }
 
     fileprivate mutating func note(_ part: ScrubPlan.Part, _ range: Range<UInt64>, _ reason: String) {
-        damage.append(
-            DamagedRange(
-                log: part.log, range: Offset(range.lowerBound)..<Offset(range.upperBound), segment: part.place.segment,
-                generation: part.place.generation, reason: reason))
+        damage.append(part.range(range, reason))
     }
 }
 
 extension RingLog {
-    /// One check for each segment that holds readings, in the order of the segments. Walks over the whole index.
-    package var scrubPlans: [ScrubPlan] {
-        var parts: [[ScrubPlan.Part]] = Array(repeating: [], count: segments.count)
+    /// Segments that can be scrubbed, from 0 up to this.
+    package var segmentCount: Int { segments.count }
+
+    /// The check of one segment; `nil` where it holds no readings. Walks over the whole index.
+    package func scrubPlan(of segment: Int) -> ScrubPlan? {
+        var parts: [ScrubPlan.Part] = []
         for log in logOrder {
-            for entry in indexes[log]?.entries ?? [] {
-                parts[Int(entry.segment)].append(
-                    ScrubPlan.Part(log: log, place: place(of: entry), first: entry.first, end: entry.end))
+            for entry in indexes[log]?.entries ?? [] where Int(entry.segment) == segment {
+                parts.append(ScrubPlan.Part(log: log, place: place(of: entry), first: entry.first, end: entry.end))
             }
         }
-        return segments.indices.filter { !parts[$0].isEmpty }.map { segment in
-            ScrubPlan(
-                store: store, geometry: options.geometry, segment: segment, generation: segments[segment].generation,
-                parts: parts[segment].sorted { ($0.place.unit, $0.first) < ($1.place.unit, $1.first) })
-        }
+        guard !parts.isEmpty else { return nil }
+        return ScrubPlan(
+            store: store, geometry: options.geometry, segment: segment, generation: segments[segment].generation,
+            parts: parts.sorted { ($0.place.unit, $0.first) < ($1.place.unit, $1.first) })
     }
+
+    /// One check for each segment that holds readings, in the order of the segments.
+    package var scrubPlans: [ScrubPlan] { segments.indices.compactMap { scrubPlan(of: $0) } }
 }

@@ -9,6 +9,8 @@ enum ReadFailure: Error, Hashable, Sendable {
     case damaged(String)
     /// The disk did not answer: says nothing about what is stored.
     case disk(DiskError)
+    /// The disk gives what lies elsewhere, and not this: gone, should it stay so.
+    case unread(DiskError)
 }
 
 /// Where a block lies, and in which life of its segment.
@@ -138,7 +140,19 @@ struct SegmentReader {
     }
 
     private func read(at position: Int, count: Int) throws(ReadFailure) -> [UInt8] {
-        do { return try disk.read(at: position, count: count) } catch { throw .disk(error) }
+        do { return try disk.read(at: position, count: count) } catch {
+            throw error.code == .failed && answersElsewhere(than: position) ? .unread(error) : .disk(error)
+        }
+    }
+
+    /// Whether the disk gives two other segments' headers, and not out of a cache.
+    private func answersElsewhere(than position: Int) -> Bool {
+        disk.dropCache()
+        let (segment, count) = (position / geometry.segmentBytes, disk.size / geometry.segmentBytes)
+        return [1, count / 2].allSatisfy { step in
+            let other = (segment + step) % count * geometry.segmentBytes
+            return (try? disk.read(at: other, count: Geometry.headerBytes)) != nil
+        }
     }
 
     /// Tells an overwritten block from a damaged one by what the segment's header says now.

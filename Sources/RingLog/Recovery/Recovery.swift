@@ -69,7 +69,9 @@ struct Recovery {
         readSegments(store: store)
         var ring = RingLog(options: options, store: store, segments: states, isReadOnly: isReadOnly)
         ring.generation = found.last?.generation ?? 0
-        ring.recover(found, report: &report)
+        var report = report
+        ring.recover(found, report: &report) { place in isWhole(place, store: store) }
+        self.report = report
         ring.isSettled = isSettled
         if isSettled && !isReadOnly { ring.resume(found) }
         if !isReadOnly {
@@ -100,6 +102,15 @@ struct Recovery {
         return false
     }
 
+    /// Whether a block is there as it was written; one that the disk does not give is not.
+    private func isWhole(_ place: BlockPlace, store: StoreID) -> Bool {
+        let position = place.segment * geometry.segmentBytes + place.unit * Geometry.unit
+        guard let bytes = try? disk.read(at: position, count: place.units * Geometry.unit),
+            case .whole(let header, _) = BlockState.read(bytes, at: 0, store: store, limit: place.units)
+        else { return false }
+        return header.generation == place.generation
+    }
+
     // MARK: Headers
 
     private mutating func read(_ position: Int, _ count: Int, segment: Int) -> [UInt8]? {
@@ -110,6 +121,25 @@ struct Recovery {
             report.findings.append(.diskError(segment: segment, message: error.message))
             return nil
         }
+    }
+
+    /// A segment, with ones in every bit where the disk does not give what is there, which is no block and no free place: one bad place
+    /// must not cost what lies beside it. `nil` where the disk gives nothing.
+    private mutating func readAll(of segment: Int) -> [UInt8]? {
+        let start = segment * geometry.segmentBytes
+        if let bytes = read(start, geometry.segmentBytes, segment: segment) { return bytes }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(geometry.segmentBytes)
+        var given = 0
+        for unit in 0..<geometry.segmentUnits {
+            if let some = try? disk.read(at: start + unit * Geometry.unit, count: Geometry.unit) {
+                bytes += some
+                given += 1
+            } else {
+                bytes += [UInt8](repeating: 0xFF, count: Geometry.unit)
+            }
+        }
+        return given > 0 ? bytes : nil
     }
 
     private mutating func readHeader(_ segment: Int) -> SegmentHeaderState {
@@ -243,8 +273,7 @@ struct Recovery {
             found[index].footer = (try? reader.footer(segment: item.segment, generation: item.generation)) ?? nil
             let mustScan = item.kind == .hot && (hotScanned < 2 || !hasSnapshot)
             guard mustScan || found[index].footer == nil || item.header == nil else { continue }
-            guard let bytes = read(item.segment * geometry.segmentBytes, geometry.segmentBytes, segment: item.segment)
-            else { continue }
+            guard let bytes = readAll(of: item.segment) else { continue }
             let scan = SegmentScan(bytes, store: store, generation: item.generation, geometry: geometry)
             found[index].scan = scan
             if item.kind == .hot {

@@ -46,12 +46,15 @@ extension RingLog {
     // | else | absent, which is nothing  | damaged, or in a segment not older than the record's: held | lost here            |
     // | else | -                         | else given up: lost here                                   | -                    |
 
-    /// Fills index and records from what was read; `found` is sorted by generation.
-    mutating func recover(_ found: [Recovery.Found], report: inout RecoveryReport) {
+    /// Fills index and records from what was read; `found` is sorted by generation. `isWhole` reads a block.
+    mutating func recover(
+        _ found: [Recovery.Found], report: inout RecoveryReport, isWhole: (BlockPlace) -> Bool
+    ) {
         let gaps = replayRecords(found)
         // A snapshot repeats what is still lost of copies; what it leaves out had come back.
         let snapshot = found.last { segments[$0.segment].hasSnapshot }?.generation ?? 0
         let recent = gaps.filter { $0.generation >= snapshot }
+        var contests: [Contest] = []
         // Merged blocks first: where a crash left both, the hot source is the one that may go.
         for kind in [SegmentKind.cold, .hot] {
             var givenUp = GivenUp([])
@@ -61,9 +64,10 @@ extension RingLog {
                 // The same for all segments but the newest few.
                 if later.count != count { givenUp = GivenUp(later.map(\.gap)) }
                 count = later.count
-                recoverBlocks(item, givenUp: givenUp)
+                contests += recoverBlocks(item, givenUp: givenUp)
             }
         }
+        settle(contests, isWhole: isWhole)
         for log in Set(gaps.map(\.gap.log)).sorted() where indexes[log] == nil { indexes[log] = LogIndex() }
         let known = Set(logOrder)
         for log in indexes.keys.sorted() where !known.contains(log) { logOrder.insert(log, at: 0) }
@@ -118,15 +122,18 @@ extension RingLog {
             var repeated: [DeliveryMark] = []
             segments[item.segment].hasSnapshot = scan.hasSnapshot
             if scan.hasSnapshot { records.forgetValues() }
-            for record in scan.blocks.lazy.flatMap({ $0.frame.records }) {
-                switch record {
-                case .state(let key, let value): records.recover(key, value)
-                case .gap(let gap): gaps.append((gap, item.generation))
-                case .anchor(let anchor): _ = clocks.set(anchor)
-                case .mark(let mark): marks.append(mark)
-                case .repeatedMark(let mark): repeated.append(mark)
-                case .log(let known):
-                    recover(known)
+            for block in scan.blocks {
+                let isReadable = block.isReadable
+                for record in block.frame.records {
+                    switch record {
+                    case .state(let key, let value): records.recover(key, value)
+                    case .gap(let gap): gaps.append((gap, item.generation))
+                    case .anchor(let anchor): _ = clocks.set(anchor)
+                    // Of a message whose readings are lost its source may have a copy still.
+                    case .mark(let mark): if isReadable { marks.append(mark) }
+                    case .repeatedMark(let mark): repeated.append(mark)
+                    case .log(let known): recover(known)
+                    }
                 }
             }
             // What a segment repeats is older than what came with its own readings, wherever in it it stands.
@@ -146,21 +153,59 @@ extension RingLog {
         indexes[known.log] = index
     }
 
-    private mutating func recoverBlocks(_ item: Recovery.Found, givenUp: GivenUp) {
+    /// Returns what is in the index already, from another block.
+    private mutating func recoverBlocks(_ item: Recovery.Found, givenUp: GivenUp) -> [Contest] {
+        var contests: [Contest] = []
         let blocks =
             item.scan?.blocks.map { BlockEntry(unit: $0.unit, units: $0.frame.header.units, runs: $0.runs) }
             ?? item.footer?.blocks ?? []
         for block in blocks {
             for run in block.runs {
                 let parts = indexes[run.log]?.origin == .own ? [run] : givenUp.parts(of: run)
-                for part in parts { insert(part, segment: item.segment, unit: block.unit, units: block.units) }
+                for part in parts {
+                    let entry = IndexEntry(part, segment: item.segment, unit: block.unit, units: block.units)
+                    if insert(entry, of: part.log) < part.count {
+                        contests.append(Contest(log: part.log, entry: entry))
+                    }
+                }
             }
         }
-        guard let scan = item.scan else { return }
+        guard let scan = item.scan else { return contests }
         keepTable(item.segment, item.generation, scan.table)
         // They were used: of an own log they show as a hole, unless they are elsewhere as well.
         for run in scan.undecodable {
             indexes[run.log, default: LogIndex()].end = max(indexes[run.log]?.end ?? 0, run.range.upperBound.rawValue)
+        }
+        return contests
+    }
+
+    /// A block that holds what another one in the index holds as well.
+    private struct Contest {
+        let log: LogID
+        let entry: IndexEntry
+    }
+
+    /// Blocks that are read for it; a crash in the middle of a merge leaves one segment's at most.
+    private static let mostContests = 1024
+
+    /// Where two blocks hold the same readings, one may be damaged, and the other what a peer brought in its place: a start that goes by
+    /// footers alone cannot tell them. So the first is looked at, and gives way where it is not whole.
+    private mutating func settle(_ contests: [Contest], isWhole: (BlockPlace) -> Bool) {
+        var verdicts: [BlockPlace: Bool] = [:]
+        for contest in contests.prefix(Self.mostContests) {
+            let (log, entry) = (contest.log, contest.entry)
+            for rival in indexes[log]?.overlapping(entry.first, entry.end) ?? [] {
+                let place = place(of: rival)
+                guard place != self.place(of: entry) else { continue }
+                let verdict = verdicts[place] ?? isWhole(place)
+                verdicts[place] = verdict
+                guard !verdict else { continue }
+                let part = rival.clipped(entry.first, entry.end)
+                for taken in indexes[log]?.remove(part.first, part.end, segment: rival.segment) ?? [] {
+                    segments[Int(taken.segment)].held -= Int(taken.count)
+                }
+                insert(entry, of: log)
+            }
         }
     }
 

@@ -36,7 +36,7 @@ package struct MaintenancePlan: Sendable {
             } catch {
                 switch error {
                 case .damaged(let reason): work.note(part.log, part.first, part.end, part.place, reason)
-                case .disk(let failure): work.result.failure = failure
+                case .disk(let failure), .unread(let failure): work.result.failure = failure
                 case .overwritten: break
                 }
             }

@@ -54,11 +54,8 @@ extension RingLog {
     /// Points the index to the merged copy, where it still points to the source: what has been evicted or found damaged
     /// meanwhile stays so.
     private mutating func replace(_ run: Run, segment: Int, unit: Int, units: Int, source: Int) {
-        let range = (run.first.rawValue, run.first.rawValue + UInt64(run.count))
-        let entry = IndexEntry(
-            first: range.0, earliest: run.earliest.rawValue, latest: run.latest.rawValue, count: UInt32(run.count),
-            segment: UInt16(segment), unit: UInt16(unit), units: UInt8(units), isTrusted: run.isTrusted)
-        let taken = indexes[run.log]?.remove(range.0, range.1, segment: UInt16(source)) ?? []
+        let entry = IndexEntry(run, segment: segment, unit: unit, units: units)
+        let taken = indexes[run.log]?.remove(entry.first, entry.end, segment: UInt16(source)) ?? []
         var start = 0
         while start < taken.count {
             var stop = start + 1

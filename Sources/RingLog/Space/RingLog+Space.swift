@@ -182,6 +182,8 @@ extension RingLog {
             else { continue }
             for part in taken {
                 segments[found.segment].held -= Int(part.count)
+                // What kept it from being merged may have been just this.
+                segments[found.segment].cannotMerge = false
                 counters.damaged += Int(part.count)
                 addGap(found.log, part.first, part.end, .damaged)
                 pendingEvents.append(

@@ -19,7 +19,7 @@ enum ProcessEvent {
     case datagram([UInt8], from: PeerAddress)
     case frame([UInt8], from: PeerAddress)
     case unreachable(PeerAddress)
-    indirect case worked(PeerWork)
+    indirect case worked(ReaderWork)
     case clockRight
 }
 
@@ -87,6 +87,8 @@ final class SimulatedGateway {
     /// Found at the start on a disk that would not sync; durable with the next sync.
     var unsynced: [Key] = []
     var watermarks: [[LogID: Offset]]
+    /// Damaged readings that had come back when a watermark last went back.
+    var restored = 0
     /// Readings that its ledger must have counted as stored, by device.
     var storedByDevice: [DeviceID: UInt64] = [:]
     var nextFullCheck: Int64 = 0

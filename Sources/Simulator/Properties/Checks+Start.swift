@@ -9,6 +9,7 @@ extension World {
     /// A new process: what was durable is there in full, or named as gone, and all counts are what they should be.
     func checkStart(_ gateway: SimulatedGateway) {
         gateway.watermarks = gateway.watermarks.map { _ in [:] }
+        gateway.restored = 0
         gateway.currentLog = nil
         gateway.beliefs = [:]
         guard let ring = gateway.core?.ring else { return }

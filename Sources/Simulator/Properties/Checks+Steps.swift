@@ -78,12 +78,21 @@ extension World {
         checkWatermark(gateway, sink, log)
     }
 
+    /// Whether damaged readings have come back from peers since the last look: they were counted lost, and are pending again.
+    private func hasComeBack(_ gateway: SimulatedGateway) -> Bool {
+        let restored = gateway.core?.ring.statistics.restored ?? 0
+        defer { gateway.restored = restored }
+        return restored > gateway.restored
+    }
+
     /// What a sink is said to have, it has, or it is counted lost.
     private func checkWatermark(_ gateway: SimulatedGateway, _ sink: Int, _ log: LogID) {
         guard let watermark = gateway.core?.sinks[sink].machine.releasable(log) else { return }
         let before = gateway.watermarks[sink][log] ?? .zero
         guard before != watermark else { return }
-        if watermark < before { fail(.nothingGoesBack, gateway, "the watermark of \(log): \(before) to \(watermark)") }
+        if watermark < before, !hasComeBack(gateway) {
+            fail(.nothingGoesBack, gateway, "the watermark of \(log): \(before) to \(watermark)")
+        }
         gateway.watermarks[sink][log] = watermark
         guard let book = truth.book(log), watermark > before else { return }
         for offset in before.rawValue..<watermark.rawValue {

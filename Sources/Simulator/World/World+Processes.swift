@@ -39,6 +39,7 @@ extension World {
         var settings = GatewayCore.Settings()
         settings.accountReadings = scenario.accountReadings
         settings.accountWindow = .seconds(scenario.accountSeconds)
+        settings.scrubInterval = Self.scrubInterval
         settings.clockWait = has(.hastyClock) ? .seconds(1) : Self.clockWait
         let setup = clusterSetup(gateway, on: ring)
         let seed = has(.sameDice) ? 1 : streams.cores.next()
@@ -70,6 +71,8 @@ extension World {
 
     /// How long undated readings wait.
     static let clockWait = Duration.seconds(30)
+    /// A pass or two in the time that a run has to become whole.
+    static let scrubInterval = Duration.seconds(120)
 
     func now(_ gateway: SimulatedGateway) -> MonotonicInstant { gateway.clock.now(time) }
 

@@ -1,4 +1,5 @@
 import GatewayCore
+import LogFormat
 import Replication
 import Model
 import RingLog
@@ -123,7 +124,9 @@ extension World {
                 if fate.sinks & judges == judges || fate.flags.contains(.poison) { continue }
                 let unable = barred ?? gateways.filter { isBarred($0, book.log) }.reduce(0) { $0 | $1.bit }
                 barred = unable
-                guard fate.disks.nonzeroBitCount < wanted - (unable & ~fate.disks).nonzeroBitCount else { continue }
+                let able = gateways.reduce(0) { $0 | (isSpoilt(Key(book.log, UInt64(offset)), at: $1) ? $1.bit : 0) }
+                let lacking = unable & ~able & ~fate.disks
+                guard fate.disks.nonzeroBitCount < wanted - lacking.nonzeroBitCount else { continue }
                 return Key(book.log, UInt64(offset))
             }
         }
@@ -133,7 +136,7 @@ extension World {
     /// Whether the gateway should hold the log and cannot take what it lacks of it.
     private func isBarred(_ gateway: SimulatedGateway, _ log: LogID) -> Bool {
         guard let core = gateway.core, let cluster = core.cluster else { return false }
-        // A ring never takes anything into a log that it wrote itself, should an old image have made that shorter.
+        // A ring takes nothing into a log that it wrote itself, but what damage took of it: an old image may have made that shorter.
         if core.ring.logIDs.contains(log) { return true }
         guard let name = cluster.replicator.knownLogs.first(where: { $0.log == log }),
             cluster.replicator.placement(of: name).contains(cluster.node)
@@ -141,6 +144,17 @@ extension World {
         // One that is full of what nobody has uploaded takes no copies too, nor back what it had to let go.
         var ring = core.ring
         return gateway.hasEvicted || ring.statistics.evictedPending > 0 || !ring.hasRoomForCopies()
+    }
+
+    /// Whether damage took it from the gateway that wrote it, and nothing keeps that from taking it back.
+    private func isSpoilt(_ key: Key, at gateway: SimulatedGateway) -> Bool {
+        guard let core = gateway.core, core.ring.isOwn(key.log) else { return false }
+        let gaps = core.ring.gaps(of: key.log)
+        guard gaps.contains(where: { $0.reason == .damaged && $0.range.contains(Offset(key.offset)) }) else {
+            return false
+        }
+        var ring = core.ring
+        return !gateway.hasEvicted && ring.statistics.evictedPending == 0 && ring.hasRoomForCopies()
     }
 
     private func checkCopied() {

@@ -20,6 +20,11 @@ extension GatewayConfiguration {
         writer.raw("acks", "\(storage.acks)", unit: "gateways")
         writer.text("when_full", storage.whenFull.rawValue)
         writer.duration("clock_wait", storage.clockWait)
+        if storage.scrubInterval > .zero {
+            writer.duration("scrub_interval", storage.scrubInterval)
+        } else {
+            writer.text("scrub_interval", "off")
+        }
         if let endurance = storage.cardEndurance {
             writer.size("card_endurance", endurance)
         } else {
@@ -97,7 +102,7 @@ extension DeviceConfiguration {
         } else {
             writer.none("expected_interval", "never stale")
         }
-        writer.raw("priority", "\(priority)", unit: "0 to 9; where a full ring must drop, the lowest go first")
+        writer.raw("priority", "\(priority)", unit: "0 to 9; without effect so far")
     }
 }
 

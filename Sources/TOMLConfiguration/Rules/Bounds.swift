@@ -21,6 +21,8 @@ enum Bounds {
     static let commitWindow = Duration.zero...Duration.seconds(60)
     static let acks: ClosedRange<Int64> = 1...16
     static let cardEndurance = ByteCount(1_000_000_000)...ByteCount(100_000_000_000_000_000)
+    /// Below a second a small board would do nothing else.
+    static let scrubInterval = Duration.seconds(1)...Duration.seconds(365 * 86_400)
     static let clockWait = Duration.zero...Duration.seconds(24 * 3600)
     /// The protocol counts seconds in 16 bits; below 5 s every hiccup is a disconnect.
     static let keepAlive = Duration.seconds(5)...Duration.seconds(18 * 3600)
@@ -59,6 +61,8 @@ enum Defaults {
     static let commitWindow = Duration.seconds(1)
     /// NTP answers within seconds of the network's arrival, or not soon.
     static let clockWait = Duration.seconds(30)
+    /// Often enough to find what a card forgets while peers still have it; 1 GiB in a week are 2 KB/s.
+    static let scrubInterval = Duration.seconds(7 * 86_400)
     static let keepAlive = Duration.seconds(60)
     /// A gateway that comes back within a week finds what the broker kept.
     static let sessionExpiry = Duration.seconds(7 * 86_400)

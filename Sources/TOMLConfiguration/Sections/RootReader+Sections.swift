@@ -52,6 +52,7 @@ extension RootReader {
             try Read.choice(item, StorageConfiguration.WhenFull.self, later: ["downsample"])
         }
         let clockWait = reader.duration("clock_wait", in: Bounds.clockWait)
+        let scrub = reader.duration("scrub_interval", in: Bounds.scrubInterval, words: [("off", .zero)])
         let endurance = reader.value("card_endurance") { (item) throws(Unfit) in
             try Read.size(item, in: Bounds.cardEndurance)
         }
@@ -59,7 +60,8 @@ extension RootReader {
         return StorageConfiguration(
             ringSize: ByteCount(size.rawValue / Bounds.segmentBytes * Bounds.segmentBytes),
             commitWindow: window ?? Defaults.commitWindow, acks: acks, whenFull: whenFull?.value ?? .dropOldest,
-            clockWait: clockWait ?? Defaults.clockWait, cardEndurance: endurance?.value)
+            clockWait: clockWait ?? Defaults.clockWait, scrubInterval: scrub ?? Defaults.scrubInterval,
+            cardEndurance: endurance?.value)
     }
 
     func log(_ reader: TableReader) -> LogConfiguration {

@@ -20,11 +20,12 @@ package final class Fleet: Sendable {
     ///   - parent: The folder of the gateways' folders.
     ///   - ring: The size of each one's ring.
     ///   - isSeeded: Whether the configurations say where the others are.
+    ///   - storage: More lines of each one's `[storage]`.
     ///   - cluster: More lines of each one's `[cluster]`, made in the folder.
     package init(
         _ count: Int, acks: Int = 1, window: String = "50 ms", keyless: Set<Int> = [], network: LabNetwork? = nil,
         under parent: String = "/tmp", ring: String = "32 MiB", receiver: HTTPReceiver = HTTPReceiver(),
-        isSeeded: Bool = true,
+        isSeeded: Bool = true, storage: [String] = [],
         cluster: (_ index: Int, _ folder: String) async throws -> [String] = { _, _ in [] }
     ) async throws {
         var template = Array("\(parent)/covey-fleet-XXXXXX".utf8CString)
@@ -44,7 +45,7 @@ package final class Fleet: Sendable {
             if !keyless.contains(index) { try Self.copyKey(in: directory, to: member) }
             try member.configure(
                 acks: acks, window: window, ring: ring, seeds: isSeeded ? seats.map(\.address) : [],
-                sink: "\(sinkHost):\(sinkPort)", cluster: try await cluster(index, directory))
+                sink: "\(sinkHost):\(sinkPort)", storage: storage, cluster: try await cluster(index, directory))
             try await member.broker.start()
             members.append(member)
         }

@@ -65,9 +65,11 @@ package final class Member: Sendable {
         }
     }
 
-    /// - Parameter cluster: More lines of `[cluster]`.
+    /// - Parameters:
+    ///   - storage: More lines of `[storage]`.
+    ///   - cluster: More lines of `[cluster]`.
     func configure(
-        acks: Int, window: String, ring: String, seeds: [String], sink: String, cluster: [String]
+        acks: Int, window: String, ring: String, seeds: [String], sink: String, storage: [String], cluster: [String]
     ) throws {
         let text = """
             [gateway]
@@ -80,6 +82,7 @@ package final class Member: Sendable {
             ring_size     = "\(ring)"
             commit_window = "\(window)"
             acks          = \(acks)
+            \(storage.joined(separator: "\n"))
             [cluster]
             listen   = "\(seat.address)"
             seeds    = [\(seeds.map { "\"\($0)\"" }.joined(separator: ", "))]

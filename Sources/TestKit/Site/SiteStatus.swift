@@ -156,8 +156,13 @@ package struct Status: Decodable, Sendable {
             package let reason: String
         }
 
+        package struct Scrub: Decodable, Sendable {
+            package let passes: Int
+            package let damaged: Int
+        }
+
         private enum CodingKeys: String, CodingKey {
-            case segments, readings, retired
+            case segments, readings, retired, damaged, restored, lost, scrub
             case bytesWritten = "bytes_written"
             case retiredSegments = "retired_segments"
         }
@@ -167,7 +172,14 @@ package struct Status: Decodable, Sendable {
         package let readings: Int
         package let bytesWritten: Int
         package let retired: Int
+        /// Readings found damaged since the start, and own ones of them that came back from peers.
+        package let damaged: Int
+        package let restored: Int
+        /// Own readings that damage has taken and that have not come back.
+        package let lost: Int
         package let retiredSegments: [Retired]
+        /// `nil` where the ring is not scrubbed.
+        package let scrub: Scrub?
     }
 
     package struct Node: Decodable, Sendable {

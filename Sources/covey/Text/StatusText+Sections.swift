@@ -121,7 +121,7 @@ extension StatusText {
             "oldest \(oldest)",
             "\(ring?["bytes_written"]?.integer.map { ByteCount($0).description } ?? "–") written",
         ]
-        for word in ["damaged", "retired"] where (total(ring?[word]) ?? 0) > 0 {
+        for word in ["damaged", "restored", "retired"] where (total(ring?[word]) ?? 0) > 0 {
             parts.append("\(count(ring?[word])) \(word)")
         }
         paragraph(parts.joined(separator: ", "))

@@ -70,9 +70,9 @@ struct StatusText {
     /// What is no fault and yet wants somebody's eye.
     private mutating func remarks() {
         let ring = status["ring"]
-        let damaged = total(ring?["damaged"]) ?? 0
-        if damaged > 0 {
-            remark("damaged", "\(damaged) reading\(damaged == 1 ? "" : "s") of the ring cannot be read any more")
+        let lost = total(ring?["lost"]) ?? 0
+        if lost > 0 {
+            remark("damaged", "\(lost) reading\(lost == 1 ? "" : "s") of the ring cannot be read any more")
         }
         let aside = total(ring?["set_aside"]) ?? 0
         if aside > 0 {

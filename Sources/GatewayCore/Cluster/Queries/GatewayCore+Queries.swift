@@ -51,7 +51,7 @@ extension GatewayCore {
             ) { log in scopes[log].map { .only($0) } ?? .nothing }
             if plan.blocks <= QueryLimits.blocksInAll {
                 let read = PageRead(asked: asked, held: held, plan: plan, anchors: ring.clock.anchors)
-                return directives.append(.work(PeerWork(read)))
+                return directives.append(.work(ReaderWork(read)))
             }
             answer(asked, with: .failed, &directives)
         }

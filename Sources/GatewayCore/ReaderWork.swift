@@ -4,8 +4,8 @@ import Model
 import Replication
 import RingLog
 
-/// Reading from this gateway's disk on behalf of the covey.
-package struct PeerWork: Sendable {
+/// Reading from this gateway's disk: on behalf of the covey, or to see whether it still has what it took.
+package struct ReaderWork: Sendable {
     enum Purpose: Sendable {
         /// A peer asked for the start of the range, at most `limit` bytes of it.
         case chunk(ReadID, limit: Int)
@@ -16,40 +16,45 @@ package struct PeerWork: Sendable {
     private enum Task: Sendable {
         case range(RangeRead)
         case page(PageRead)
+        case scrub(ScrubPlan)
     }
 
     private let task: Task
 
     init(_ read: RangeRead) { task = .range(read) }
     init(_ read: PageRead) { task = .page(read) }
+    init(_ plan: ScrubPlan) { task = .scrub(plan) }
 
     /// Reads what is there, and makes of it what was asked for. Blocks; work and memory are bounded by the plan's limit.
-    package func perform(on disk: any Disk) -> PeerWorkResult {
+    package func perform(on disk: any Disk) -> ReaderResult {
         switch task {
         case .range(let read): return read.perform(on: disk)
         case .page(let read):
             let (outcome, damage) = read.perform(on: disk)
-            return PeerWorkResult(answer: .page(read.asked, outcome), damage: damage)
+            return ReaderResult(answer: .page(read.asked, outcome), damage: damage)
+        case .scrub(let plan):
+            let result = plan.perform(on: disk)
+            return ReaderResult(answer: .scrub(result), damage: result.damage, unread: result.unread)
         }
     }
 }
 
 /// Reads a range of one log.
 struct RangeRead: Sendable {
-    let purpose: PeerWork.Purpose
+    let purpose: ReaderWork.Purpose
     let name: LogName
     let range: Range<Offset>
     let plan: ReadPlan
     let anchors: [ClockAnchor]
 
-    fileprivate func perform(on disk: any Disk) -> PeerWorkResult {
+    fileprivate func perform(on disk: any Disk) -> ReaderResult {
         let read = plan.perform(on: disk)
-        let answer: PeerWorkResult.Answer =
+        let answer: ReaderResult.Answer =
             switch purpose {
             case .chunk(let id, let limit): .chunk(id, chunk(of: read, limit: limit))
             case .digest: .digest(name, range, whole(read))
             }
-        return PeerWorkResult(answer: answer, damage: read.damage)
+        return ReaderResult(answer: answer, damage: read.damage, unread: read.unread)
     }
 
     /// The first unbroken run of what was read, as much of it as fits. What is not there is missing only where the disk has answered.
@@ -78,15 +83,17 @@ struct RangeRead: Sendable {
     }
 }
 
-/// What a ``PeerWork`` found.
-package struct PeerWorkResult: Sendable {
+/// What a ``ReaderWork`` found.
+package struct ReaderResult: Sendable {
     enum Answer: Sendable {
         case chunk(ReadID, ChunkOutcome)
         /// What the range holds; `nil` where it could not be read whole.
         case digest(LogName, Range<Offset>, SendDevices?)
         case page(AskedQuestion, PageOutcome)
+        case scrub(ScrubResult)
     }
 
     let answer: Answer
     let damage: [DamagedRange]
+    var unread: [DamagedRange] = []
 }
