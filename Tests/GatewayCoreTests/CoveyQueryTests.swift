@@ -263,13 +263,13 @@ import Testing
             wish: QueryWish(globs: [Glob("a*")], from: Milliseconds(1), to: nil, newestFirst: true),
             parts: [.init(name: name, ranges: OffsetRanges(Offset(5)..<Offset(7)))], after: place, limit: 9)
         let fixed: (UInt8) -> [UInt8] = { [$0, 0, 0, 0, 0, 0, 0, 0] }
-        // Joined, not added: long sums of literals take some compilers too long.
-        let placed: [UInt8] = [[3], fixed(4), [0xAC, 2]].flatMap { $0 }
-        let names: [UInt8] = [fixed(1), fixed(2), fixed(3)].flatMap { $0 }
-        let asked: [UInt8] = [
-            [1, 1], fixed(8), [1 | 2 | 8, 2], placed, [9, 1, 2, 0x61, 0x2A, 1], names, [1, 5, 2],
-        ].flatMap { $0 }
-        let answered: [UInt8] = [[1, 2], fixed(8), [1], placed, [1, 1, 5, 1, 2, 7, 7]].flatMap { $0 }
+        // Step by step: long sums of literals take some compilers too long.
+        func joined(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } }
+        let placed = joined([3], fixed(4), [0xAC, 2])
+        let names = joined(fixed(1), fixed(2), fixed(3))
+        let asked = joined(
+            [1, 1], fixed(8), [0b1011, 2], placed, [9, 1, 2, 0x61, 0x2A, 1], names, [1, 5, 2])
+        let answered = joined([1, 2], fixed(8), [1], placed, [1, 1, 5, 1, 2, 7, 7])
         let held = [OffsetRanges(Offset(5)..<Offset(6))]
         let golden: [(QueryFrame, [UInt8])] = [
             (.question(QuestionID(8), question), asked),
