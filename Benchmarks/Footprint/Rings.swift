@@ -6,8 +6,9 @@ import TestKit
 /// one day of one series, a reading a minute.
 struct Rings {
     let runs: Int
+    /// MiB of each ring.
+    let sizes: [Int]
 
-    private static let megabytes = [64, 256, 1024]
     private static let series = 1000
     private static let day = 86_400
 
@@ -18,7 +19,7 @@ struct Rings {
                 "ring", "million readings", "days", "seconds to the first answer", "RSS MiB", "of which its own",
                 "one day of one series, ms", "the same, not in the page cache, ms",
             ])
-        for size in Self.megabytes { try await measure(size, &report) }
+        for size in sizes { try await measure(size, &report) }
         report.note(
             "\(Self.series) series, a reading a minute each, noise of all 52 bits: 7 to 8 bytes per reading, where a site's take 2 to 3. "
                 + "Medians of \(runs) runs, least and most in brackets; before a start and where it is said the ring was dropped from the "
