@@ -126,6 +126,12 @@ package struct DamagedRange: Hashable, Sendable {
     package let segment: Int
     package let generation: UInt64
     package let reason: String
+
+    /// What a block holds of a log from `first` up to `end`.
+    init(_ log: LogID, _ first: UInt64, _ end: UInt64, at place: BlockPlace, _ reason: String) {
+        (self.log, range, self.reason) = (log, Offset(first)..<Offset(end), reason)
+        (segment, generation) = (place.segment, place.generation)
+    }
 }
 
 /// Writes, then one sync: performed by one thread, in the order in which plans were handed out.

@@ -67,7 +67,6 @@ extension Settlements.Run {
 
     /// `others` are ascending and disjoint.
     fileprivate func cut(by others: [Range<Offset>]) -> [Self] {
-        others.reduce([range]) { rest, other in rest.flatMap { $0.without(other) } }
-            .filter { !$0.isEmpty }.map { Self(range: $0, kind: kind) }
+        range.without(others).filter { !$0.isEmpty }.map { Self(range: $0, kind: kind) }
     }
 }

@@ -130,6 +130,20 @@ final class CoveyBench {
         boxes[index].disk = boxes[index].disk.afterKill()
     }
 
+    /// Three gateways that find each other; then the last one's card is a copy of the first's, and it starts under its name.
+    static func withClone(acks: Int = 1) throws -> CoveyBench {
+        let covey = try CoveyBench(gateways: 3, acks: acks)
+        covey.reachesSink = []
+        covey.run(seconds: 10)
+        covey.feed(0, 30)
+        covey.run(seconds: 5)
+        covey.kill(2)
+        covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
+        covey.run(seconds: 1)
+        try covey.start(2, as: node(0))
+        return covey
+    }
+
     /// Hands over `count` readings, to be committed at once, and gives the ticket.
     /// - Parameters:
     ///   - bytes: Makes each a text of so many bytes; a number otherwise, which takes next to no room.

@@ -25,15 +25,7 @@ import Testing
 
     @Test("What a clone wrote under the name that two had keeps that node id")
     func clone() throws {
-        let covey = try CoveyBench(gateways: 3)
-        covey.reachesSink = []
-        covey.run(seconds: 10)
-        covey.feed(0, 30)
-        covey.run(seconds: 5)
-        covey.kill(2)
-        covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
-        covey.run(seconds: 1)
-        try covey.start(2, as: CoveyBench.node(0))
+        let covey = try CoveyBench.withClone()
         covey.run(seconds: 30)
         covey.feed(2, 10)
         covey.run(seconds: 5)

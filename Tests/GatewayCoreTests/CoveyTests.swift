@@ -117,15 +117,7 @@ import Testing
 
     @Test("A cloned card gets a node id of its own, and what it wrote before keeps its name", arguments: [true, false])
     func clone(isDated: Bool) throws {
-        let covey = try CoveyBench(gateways: 3)
-        covey.reachesSink = []
-        covey.run(seconds: 10)
-        covey.feed(0, 30)
-        covey.run(seconds: 5)
-        covey.kill(2)
-        covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
-        covey.run(seconds: 1)
-        try covey.start(2, as: CoveyBench.node(0))
+        let covey = try CoveyBench.withClone()
         covey.feed(2, 10, isDated: isDated)
         covey.run(seconds: 30)
         #expect(covey.core(2).cluster?.node != CoveyBench.node(0))
@@ -142,15 +134,7 @@ import Testing
 
     @Test("A source that waits for copies while its gateway takes another name is answered all the same")
     func answeredUnderAnotherName() throws {
-        let covey = try CoveyBench(gateways: 3, acks: 3)
-        covey.reachesSink = []
-        covey.run(seconds: 10)
-        covey.feed(0, 30)
-        covey.run(seconds: 5)
-        covey.kill(2)
-        covey.boxes[2].disk = covey.boxes[0].disk.afterKill()
-        covey.run(seconds: 1)
-        try covey.start(2, as: CoveyBench.node(0))
+        let covey = try CoveyBench.withClone(acks: 3)
         var tickets = [covey.feed(2, 50)]
         covey.run(seconds: 40)
         #expect(covey.core(2).cluster?.node != CoveyBench.node(0))

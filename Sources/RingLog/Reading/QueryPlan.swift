@@ -132,9 +132,6 @@ package struct QueryResult: Sendable {
     package internal(set) var failure: DiskError?
 
     mutating func note(_ candidate: QueryPlan.Candidate, _ reason: String) {
-        damage.append(
-            DamagedRange(
-                log: candidate.log, range: Offset(candidate.first)..<Offset(candidate.end),
-                segment: candidate.place.segment, generation: candidate.place.generation, reason: reason))
+        damage.append(DamagedRange(candidate.log, candidate.first, candidate.end, at: candidate.place, reason))
     }
 }

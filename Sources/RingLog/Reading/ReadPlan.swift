@@ -47,7 +47,8 @@ package struct ReadPlan: Sendable {
                     return result
                 case .unread(let failure)?:
                     result.failure = failure
-                    result.noteUnread(log, first, end, place, "the disk does not give it: \(failure)")
+                    let reason = "the disk does not give it: \(failure)"
+                    result.unread.append(DamagedRange(log, first, end, at: place, reason))
                     result.next = Offset(first)
                     return result
                 case .overwritten?, nil:
@@ -79,19 +80,7 @@ package struct ReadResult: Sendable {
     package internal(set) var next: Offset
 
     mutating func note(_ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String) {
-        damage.append(Self.range(log, first, end, place, reason))
-    }
-
-    mutating func noteUnread(_ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String) {
-        unread.append(Self.range(log, first, end, place, reason))
-    }
-
-    private static func range(
-        _ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String
-    ) -> DamagedRange {
-        DamagedRange(
-            log: log, range: Offset(first)..<Offset(end), segment: place.segment, generation: place.generation,
-            reason: reason)
+        damage.append(DamagedRange(log, first, end, at: place, reason))
     }
 }
 

@@ -11,9 +11,7 @@ package struct ScrubPlan: Hashable, Sendable {
         let end: UInt64
 
         func range(_ range: Range<UInt64>, _ reason: String) -> DamagedRange {
-            DamagedRange(
-                log: log, range: Offset(range.lowerBound)..<Offset(range.upperBound), segment: place.segment,
-                generation: place.generation, reason: reason)
+            DamagedRange(log, range.lowerBound, range.upperBound, at: place, reason)
         }
     }
 

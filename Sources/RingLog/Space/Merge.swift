@@ -101,10 +101,7 @@ package struct MaintenancePlan: Sendable {
         }
 
         mutating func note(_ log: LogID, _ first: UInt64, _ end: UInt64, _ place: BlockPlace, _ reason: String) {
-            result.damage.append(
-                DamagedRange(
-                    log: log, range: Offset(first)..<Offset(end), segment: place.segment,
-                    generation: place.generation, reason: reason))
+            result.damage.append(DamagedRange(log, first, end, at: place, reason))
         }
     }
 }
