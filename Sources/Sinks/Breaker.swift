@@ -31,8 +31,8 @@ package struct Breaker: Hashable, Sendable {
     private(set) var epoch: UInt64 = 0
     private(set) var probe: SendID?
     private(set) var isAlarmed = false
-    /// The pause is the sink's own wish.
-    private var isAsked = false
+    /// The sink itself wishes for peace until then; the rest of the pause is this gateway's own.
+    private var askedUntil: MonotonicInstant?
     /// When a pause was last cut short.
     private var heartenedAt: MonotonicInstant?
 
@@ -74,13 +74,15 @@ package struct Breaker: Hashable, Sendable {
         return isAlarmed
     }
 
-    /// Somebody else has just reached the sink: then it is worth a try here too. A pause that the sink asked for stays; and where the way
-    /// is cut for this gateway alone, others' success costs it no more than one try in the longest pause.
+    /// Somebody else has just reached the sink: then it is worth a try here too, soon, though not within the time for which the sink asked
+    /// for peace. Where the way is cut for this gateway alone, others' success costs it no more than one try in the longest pause.
     mutating func hearten(now: MonotonicInstant) {
-        guard state == .open, !isAsked, let until = retryAt, until > now else { return }
+        let soon = now.advanced(by: settings.heartening)
+        let earliest = max(soon, askedUntil ?? soon)
+        guard state == .open, let until = retryAt, until > earliest else { return }
         if let last = heartenedAt, last.advanced(by: settings.backOffCap) > now { return }
         heartenedAt = now
-        retryAt = now
+        retryAt = earliest
     }
 
     /// The sink, or the way to it, is at fault. Returns `true` where this is news worth an alarm.
@@ -92,7 +94,7 @@ package struct Breaker: Hashable, Sendable {
         if sendEpoch < epoch, !opens {
             if let asked {
                 retryAt = max(retryAt ?? asked, asked)
-                isAsked = true
+                askedUntil = max(askedUntil ?? asked, asked)
             }
             return false
         }
@@ -103,7 +105,7 @@ package struct Breaker: Hashable, Sendable {
         let ceiling = max(min(doubled, settings.backOffCap).nanoseconds, 1)
         let jittered = now.advanced(by: .nanoseconds(Int64.random(in: 0..<ceiling, using: &rng)))
         retryAt = max(jittered, asked ?? jittered)
-        isAsked = asked != nil
+        askedUntil = asked
         if opens || state == .halfOpen || failures >= settings.failuresToOpen { state = .open }
         // One reading alone that is refused opens the breaker for a moment; that is not yet worth an alarm.
         guard state == .open, failures > 1, !isAlarmed else { return false }

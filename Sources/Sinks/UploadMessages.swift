@@ -148,6 +148,9 @@ package struct UploadSettings: Hashable, Sendable {
     package var backOffBase: Duration = .milliseconds(500)
     /// … to here: a sink that returns is noticed within a minute.
     package var backOffCap: Duration = .seconds(60)
+    /// After word that a peer has reached the sink, a pause ends so much later: time for its receipts to come, or what it brings of this
+    /// gateway's readings would be brought twice.
+    package var heartening: Duration = .seconds(2)
     /// A sink may ask for peace, but not for ever: a wrong `Retry-After` must not end the upload.
     package var retryAfterCap: Duration = .seconds(3600)
     /// Failures in a row that open the breaker: one burst of sends that fail together is not five.

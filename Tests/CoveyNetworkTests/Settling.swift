@@ -34,10 +34,12 @@ extension Fleet {
         return snapshot
     }
 
-    /// Returns when, under load, of each log that grows at the sink so much as `window` readings came by one gateway, and no gateway says
-    /// that it uploads another's.
+    /// Returns when, under load, of each log that grows at the sink so much as `window` readings came by one gateway, while no gateway said
+    /// that it uploads another's, and each reached the sink: one that does not, and has yet to find out that it could, lets another bring
+    /// what it has, by fits and starts.
     func waitUntilEachLogHasOneUploader(window: Int = 100) async throws {
         var before = receiver.snapshot().brought
+        var wasSettled = false
         try await until("each log has one uploader") {
             let now = self.receiver.snapshot().brought
             let news = now.map { log, bringers in
@@ -45,12 +47,14 @@ extension Fleet {
             }.filter { !$0.isEmpty }
             guard news.count == self.members.count, news.allSatisfy({ $0.reduce(0, +) >= window }) else { return false }
             before = now
-            guard news.allSatisfy({ $0.count == 1 }) else { return false }
+            var isSettled = true
             for member in self.members {
-                let uploads = try await member.uploads()
-                guard uploads.allSatisfy({ $0.relayed.isEmpty && $0.relayedBy.isEmpty }) else { return false }
+                for upload in try await member.uploads() {
+                    isSettled = isSettled && upload.state == "ok" && upload.relayed.isEmpty && upload.relayedBy.isEmpty
+                }
             }
-            return true
+            defer { wasSettled = isSettled }
+            return wasSettled && isSettled && news.allSatisfy { $0.count == 1 }
         }
     }
 

@@ -87,7 +87,10 @@ import Testing
         }
         while !driver.open.isEmpty { driver.answer(down) }
         driver.step(.reachedByPeer)
-        #expect(driver.open.count == 1, "one probe, at once")
+        #expect(driver.open.isEmpty)
+        #expect(driver.wake == driver.now.advanced(by: .seconds(2)), "when the peer's receipts are here")
+        driver.advanceToWake()
+        #expect(driver.open.count == 1, "one probe")
         driver.answer(down)
         driver.step(.reachedByPeer)
         #expect(driver.open.isEmpty)
@@ -106,6 +109,27 @@ import Testing
         driver.answer(.unavailable(reason: "429", retryAfter: .seconds(90)))
         driver.step(.reachedByPeer)
         #expect(driver.open.isEmpty)
+    }
+
+    @Test func ofAPauseThatOutlastsWhatTheSinkAskedForAPeersSuccessEndsTheRest() {
+        var driver = MachineDriver()
+        driver.openOld(logA, 800)
+        for _ in 0..<12 {
+            while !driver.open.isEmpty {
+                driver.answer(.unavailable(reason: "429", retryAfter: .seconds(1)))
+            }
+            driver.advanceToWake()
+        }
+        while !driver.open.isEmpty {
+            driver.answer(.unavailable(reason: "429", retryAfter: .seconds(1)))
+        }
+        let soon = driver.now.advanced(by: .seconds(2))
+        #expect(driver.wake ?? soon > soon, "the pause has grown beyond what the sink asks for")
+        driver.step(.reachedByPeer)
+        #expect(driver.open.isEmpty)
+        #expect(driver.wake == soon)
+        driver.advanceToWake()
+        #expect(driver.open.count == 1, "one probe")
     }
 
     @Test func aFailedChunkDoesNotGrowIntoOneThatIsUnderWay() {
