@@ -91,9 +91,10 @@ private struct Assembly {
         let queries = RunningQueries()
         var outlets = outlets(queues, topics, tails, instruments, peerLink, departure, news)
         outlets.query = { queries.tell($0) }
+        let directory = DeviceDirectory()
+        outlets.pressure = { directory.pressure.percent = $0 }
         let (gateway, directives) = await makeCore(seed: seed, outlets: outlets, covey: peerLink.map(covey))
 
-        let directory = DeviceDirectory()
         let roster = DeviceRoster()
         let discovery = Discovery(store: storage.store, log: log)
         let sharing = peerLink.map { makeSharing($0, gateway, news) }
@@ -164,6 +165,9 @@ private struct Assembly {
         var settings = GatewayCore.Settings()
         settings.clockWait = configuration.storage.clockWait
         settings.scrubInterval = configuration.storage.scrubInterval
+        if configuration.storage.whenFull == .downsample {
+            settings.downsampleWindow = configuration.storage.downsampleWindow
+        }
         let setups = configuration.uploads.map {
             GatewayCore.SinkSetup(name: $0.name, isRequired: $0.required, settings: $0.settings)
         }

@@ -14,7 +14,8 @@ import Sinks
 extension DeviceConfiguration {
     var policy: DevicePolicy {
         DevicePolicy(
-            expectedInterval: expectedInterval, quota: maximumRate.map { Quota(readingsPerSecond: $0.perSecond) })
+            expectedInterval: expectedInterval, quota: maximumRate.map { Quota(readingsPerSecond: $0.perSecond) },
+            priority: Priority(priority))
     }
 }
 

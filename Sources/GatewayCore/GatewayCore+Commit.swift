@@ -120,12 +120,23 @@ extension GatewayCore {
         isWriting = false
         handle(ring.finished(id, result, now: now), now: now, &directives)
         drainBacklog(now: now)
+        downsampleIfNeeded(now: now, &directives)
+        weighPressure(now: now)
         if !isStopping, let plan = ring.maintenance() { directives.append(.maintain(plan)) }
         // Whose turn had come and who still waits did not fit into that block.
         if tickets.contains(where: { $0.stateVersion != nil }) { want(by: now) }
         if ring.hasWork { touchState(now: now) }
         if ring.isRetrying, ring.hasWork { deadline = now }
     }
+
+    private mutating func weighPressure(now: MonotonicInstant) {
+        guard pressureDueAt.map({ $0 <= now }) ?? true else { return }
+        pressureDueAt = now.advanced(by: Self.pressureInterval)
+        pressure = Int(ring.pendingPart() * 100)
+    }
+
+    /// A walk over what is pending costs a millisecond where that is a whole card.
+    private static let pressureInterval = Duration.seconds(5)
 
     mutating func handle(_ events: [RingEvent], now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         var returned = ReturnedReadings()
@@ -210,8 +221,9 @@ extension GatewayCore {
         forEachRun(of: stored.map(\.reading)) { ledger.store($1, from: $0) }
         uncountedReadings += count
         wantCounts(now: now)
-        for reading in stored { latest.note(reading) }
         cluster?.bulletin.note(stored, now: now)
-        directives.append(.stored(stored))
+        let fresh = downsampling == nil ? stored : stored.filter { !$0.reading.series.isDownsampled }
+        for reading in fresh { latest.note(reading) }
+        if !fresh.isEmpty { directives.append(.stored(fresh)) }
     }
 }

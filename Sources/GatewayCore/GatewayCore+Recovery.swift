@@ -34,6 +34,7 @@ extension GatewayCore {
             random: random, uploadWakes: sinks.map { _ in nil })
         core.startedAt = now
         core.startScrubbing(now: now)
+        core.downsampling = core.settings.downsampleWindow.map(Downsampling.init)
         core.restoreLedger(disk: disk)
         var directives: [GatewayDirective] = []
         for index in core.sinks.indices { core.restoreTotals(index, &directives) }

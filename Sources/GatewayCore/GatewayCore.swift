@@ -26,6 +26,8 @@ package struct GatewayCore: Sendable {
         package var countsWindow: Duration = .seconds(60)
         /// How long one pass over the ring takes that sees whether the disk still has what it took; zero: there is none.
         package var scrubInterval: Duration = .seconds(7 * 86_400)
+        /// Windows that stand for readings which a full ring gives up, with ``RingOptions/Retention/downsample``; `nil`: nothing does.
+        package var downsampleWindow: Duration?
         /// Readings waiting for their commit at most; beyond, sources are not read.
         package var waitingReadings = 65_536
 
@@ -80,6 +82,12 @@ package struct GatewayCore: Sendable {
 
     /// `nil` where the ring is not scrubbed.
     package internal(set) var scrub: Scrub?
+    /// `nil` where readings that must go leave nothing in their place.
+    package internal(set) var downsampling: Downsampling?
+
+    /// Of the ring, in percent: what holds readings that no sink has. Looked at after a commit, every few seconds.
+    package internal(set) var pressure = 0
+    var pressureDueAt: MonotonicInstant?
 
     // Accounts
     /// Evicted readings of this step of which no stream is known.
@@ -186,6 +194,7 @@ package struct GatewayCore: Sendable {
         endFormerLog(now: now, &directives)
         extendCurrentLog(now: now, &directives)
         followCovey(now: now, &directives)
+        finishDownsampling(now: now, &directives)
         cutIfDue(now: now, &directives)
         takeReceipts(now: now, &directives)
         tallyEvicted(&directives)

@@ -107,11 +107,11 @@ package struct LatestTable: Sendable {
         return (0..<max(0, count)).map { values[place * Self.length + (first + $0) % Self.length] }
     }
 
-    /// Where a series is kept; `nil` where there are too many.
+    /// Where a series is kept; `nil` where there are too many, and for what stands for readings of the past.
     private mutating func place(of stored: StoredReading, _ owner: NodeID? = nil) -> Int? {
         let key = Key(series: stored.reading.series, owner: owner)
         if let place = places[key] { return place }
-        guard rows.count < Limits.series else { return nil }
+        guard rows.count < Limits.series, !stored.reading.series.isDownsampled else { return nil }
         places[key] = rows.count
         rows.append(Row(owner: owner, stored: stored, isOfThisRun: false))
         values.append(contentsOf: repeatElement(0, count: Self.length))

@@ -4,7 +4,7 @@ import Model
 import Replication
 import RingLog
 
-/// Reading from this gateway's disk: on behalf of the covey, or to see whether it still has what it took.
+/// Reading from this gateway's disk: on behalf of the covey, to see whether it still has what it took, or before readings go.
 package struct ReaderWork: Sendable {
     enum Purpose: Sendable {
         /// A peer asked for the start of the range, at most `limit` bytes of it.
@@ -17,6 +17,7 @@ package struct ReaderWork: Sendable {
         case range(RangeRead)
         case page(PageRead)
         case scrub(ScrubPlan)
+        case downsample(DownsamplingRead)
     }
 
     private let task: Task
@@ -24,6 +25,7 @@ package struct ReaderWork: Sendable {
     init(_ read: RangeRead) { task = .range(read) }
     init(_ read: PageRead) { task = .page(read) }
     init(_ plan: ScrubPlan) { task = .scrub(plan) }
+    init(_ read: DownsamplingRead) { task = .downsample(read) }
 
     /// Reads what is there, and makes of it what was asked for. Blocks; work and memory are bounded by the plan's limit.
     package func perform(on disk: any Disk) -> ReaderResult {
@@ -35,6 +37,7 @@ package struct ReaderWork: Sendable {
         case .scrub(let plan):
             let result = plan.perform(on: disk)
             return ReaderResult(answer: .scrub(result), damage: result.damage, unread: result.unread)
+        case .downsample(let read): return read.perform(on: disk)
         }
     }
 }
@@ -83,6 +86,30 @@ struct RangeRead: Sendable {
     }
 }
 
+/// Reads on in what goes next, and takes it into windows: some microseconds for each reading, which nobody else need wait for.
+struct DownsamplingRead: Sendable {
+    let plan: ReadPlan
+    let downsampler: Downsampler
+    let clock: ClockTable
+
+    /// How far it came.
+    enum Progress: Sendable {
+        case upTo(Offset)
+        /// The rest is gone.
+        case overwritten
+        /// The disk does not give it now.
+        case failed
+    }
+
+    fileprivate func perform(on disk: any Disk) -> ReaderResult {
+        var downsampler = downsampler
+        let read = plan.perform(on: disk)
+        for stored in read.readings { downsampler.take(stored.reading, at: clock.time(of: stored.reading.stamp).time) }
+        let progress: Progress = read.failure != nil ? .failed : read.overwritten ? .overwritten : .upTo(read.next)
+        return ReaderResult(answer: .downsample(downsampler, progress), damage: read.damage, unread: read.unread)
+    }
+}
+
 /// What a ``ReaderWork`` found.
 package struct ReaderResult: Sendable {
     enum Answer: Sendable {
@@ -91,6 +118,7 @@ package struct ReaderResult: Sendable {
         case digest(LogName, Range<Offset>, SendDevices?)
         case page(AskedQuestion, PageOutcome)
         case scrub(ScrubResult)
+        case downsample(Downsampler, DownsamplingRead.Progress)
     }
 
     let answer: Answer

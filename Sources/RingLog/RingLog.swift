@@ -90,7 +90,7 @@ extension RingLog {
             entry.mark.map({ $0.session.utf8.count <= DeliveryMark.sessionBytes }) ?? true
         else { throw .entryTooLarge(bytes: most) }
         guard waiting.bytes + most <= options.pendingBytes else { throw .bufferFull }
-        guard options.retention == .dropOldest || !isFull else { throw .ringFull }
+        guard options.retention.mayDrop || !isFull else { throw .ringFull }
         let first = nextOffset
         guard !entry.readings.isEmpty || entry.mark != nil else { return first..<first }
         nextOffset = first.advanced(by: entry.readings.count)

@@ -10,6 +10,11 @@ package struct RingOptions: Sendable {
         case dropOldest
         /// New ones are refused.
         case rejectNew
+        /// The oldest go; before, they are named by ``RingLog/nextToGo()``, so that less can be stored in their place.
+        case downsample
+
+        /// Whether readings that no sink has may be given up.
+        var mayDrop: Bool { self != .rejectNew }
     }
 
     package var geometry = Geometry.standard

@@ -177,6 +177,26 @@ struct DeviceStateTests {
         #expect(device.take([pair], now: start).readings.isEmpty, "time that goes back fills nothing")
     }
 
+    @Test(
+        "while the ring fills with what no sink has, low priorities make room, by whole messages and counted",
+        arguments: [(0, 50), (2, 70), (4, 90), (5, 101), (9, 101)])
+    func priorities(level: Int, until percent: Int) {
+        let pressure = RingPressure()
+        var device = DeviceState(
+            id: DeviceID("soil-3"), policy: DevicePolicy(priority: Priority(level)), pressure: pressure,
+            createdAt: start)
+        let pair = routed(#"{"a":1,"b":2}"#)
+        for value in [0, percent - 1, percent, 100, 0] where value <= 100 {
+            pressure.percent = value
+            let outcome = device.take([pair], now: start)
+            #expect(outcome.readings.count == (value < percent ? 2 : 0))
+            #expect(outcome.counts.dropped[.lowPriority] == (value < percent ? 0 : 2))
+            #expect(balances(outcome.counts, readings: outcome.readings.count))
+            // It has spoken, whether or not that was recorded.
+            #expect(device.status.lastReadingAt == start)
+        }
+    }
+
     @Test("a message larger than the burst passes when the bucket is full, and is paid for")
     func largeMessage() {
         var device = device(DevicePolicy(quota: Quota(readingsPerSecond: 1, burst: 2)))

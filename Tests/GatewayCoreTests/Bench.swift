@@ -34,6 +34,7 @@ final class Bench {
         options.geometry = geometry ?? Geometry(segmentBytes: 64 << 10, blockBytes: 16 << 10)
         options.pendingBytes = 64 << 10
         options.backgroundBytes = 32 << 10
+        if settings.downsampleWindow != nil { options.retention = .downsample }
         self.options = options
         setups = sinks.map { Self.setup($0, required: required) }
         disk = SimulatedDisk(size: segments * options.geometry.segmentBytes)

@@ -8,7 +8,8 @@ import Testing
 /// Long random lives of small rings beside a plain model.
 struct HistoryTests {
     // The last three lost what a peer had brought back: the copy that had been given up was found first and hidden with its gap.
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 106, 169, 202] as [UInt64])
+    // From 1000 on segments are named before they must go.
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 106, 169, 202, 1001, 1002, 1003, 1004] as [UInt64])
     func `what was acknowledged survives any mix of commits, merges, evictions, crashes and failing syncs`(seed: UInt64)
         throws
     {
@@ -27,7 +28,7 @@ struct History {
         draw = SeededRandom(seed: seed &* 7919)
         var options = smallOptions()
         let segments = 8 + Int(seed % 5)
-        if seed % 3 == 0 { options.retention = .rejectNew }
+        if seed >= 1000 { options.retention = .downsample } else if seed % 3 == 0 { options.retention = .rejectNew }
         isCrowded = seed % 2 == 0
         rig = try Rig(segments: segments, seed: seed, options: options)
     }
@@ -39,7 +40,7 @@ struct History {
             case 27..<35: try storeSome()
             case 35..<45: try rig.put(StateKey(1, "key\(draw.next() % 5)"), bytes(max(0, Int(draw.next() % 40) - 8)))
             case 45..<80: commit()
-            case 80..<90: maintain()
+            case 80..<90: try maintain()
             case 90..<93: releaseSome()
             case 93..<95: rig.disk.failSync(number: rig.disk.counts.syncs)
             case 95..<98: try crash()
@@ -105,11 +106,23 @@ struct History {
         rig.finish(plan, plan.perform(on: rig.disk))
     }
 
-    private mutating func maintain() {
+    private mutating func maintain() throws {
         guard let work = rig.ring.maintenance() else { return }
         let result = work.perform(on: rig.disk)
         if draw.next() % 2 == 0 { commit() }
         rig.note(rig.ring.finished(result))
+        try giveUpSome()
+    }
+
+    /// What is named is there, and goes as far as it still is.
+    private mutating func giveUpSome() throws {
+        guard let next = rig.ring.nextToGo() else { return }
+        for (log, range) in next.parts {
+            let read = rig.ring.readPlan(log: log, range: range, limit: 100_000).perform(on: rig.disk)
+            #expect(read.damage.isEmpty && read.readings.count == range.lowerBound.distance(to: range.upperBound))
+        }
+        if draw.next() % 3 == 0 { commit() }
+        rig.note(rig.ring.giveUp(next))
     }
 
     private mutating func releaseSome() {

@@ -74,8 +74,8 @@ struct FaultCase: Sendable, CustomTestStringConvertible {
         FaultCase(
             "a number out of range", "[storage]\nacks = 0\n", "2:8: `acks` must be a whole number from 1 to 16, not 0"),
         FaultCase(
-            "a way of dropping that comes later", "[storage]\nwhen_full = \"downsample\"\n",
-            #"2:13: `when_full` "downsample" is not in this version (have: drop-oldest, reject-new)"#),
+            "a way of dropping that there is not", "[storage]\nwhen_full = \"drop-newest\"\n",
+            #"2:13: `when_full` cannot be "drop-newest" (did you mean "drop-oldest"?)"#),
         FaultCase(
             "an address without port", "[api]\nlisten = \"127.0.0.1\"\n",
             #"2:10: `listen` must be HOST:PORT, not "127.0.0.1" (for example "127.0.0.1:8470")"#),

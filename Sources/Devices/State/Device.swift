@@ -9,11 +9,11 @@ package actor Device {
 
     package init(
         id: DeviceID, policy: DevicePolicy = DevicePolicy(), series budget: SeriesBudget = SeriesBudget(),
-        createdAt now: MonotonicInstant
+        pressure: RingPressure = RingPressure(), createdAt now: MonotonicInstant
     ) {
         self.id = id
         self.budget = budget
-        state = DeviceState(id: id, policy: policy, series: budget, createdAt: now)
+        state = DeviceState(id: id, policy: policy, series: budget, pressure: pressure, createdAt: now)
     }
 
     deinit {

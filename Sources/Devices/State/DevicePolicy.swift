@@ -21,10 +21,12 @@ package struct DevicePolicy: Hashable, Sendable {
     package let expectedInterval: Duration?
     /// `nil` for no limit but the gateway's own.
     package let quota: Quota?
+    package let priority: Priority
 
-    package init(expectedInterval: Duration? = nil, quota: Quota? = nil) {
+    package init(expectedInterval: Duration? = nil, quota: Quota? = nil, priority: Priority = .ordinary) {
         self.expectedInterval = expectedInterval
         self.quota = quota
+        self.priority = priority
     }
 }
 

@@ -1,11 +1,12 @@
 package import Environment
 package import Model
 
-/// Everything that the gateway knows of one device: validates, stamps, counts, and notices silence. Pure but for the series budget,
-/// which it shares with the other devices; knows no clock, and is told the time.
+/// Everything that the gateway knows of one device: validates, stamps, counts, and notices silence. Pure but for the series budget and
+/// the ring's pressure, which it shares with the other devices; knows no clock, and is told the time.
 package struct DeviceState: Sendable {
     package let id: DeviceID
     private var policy: DevicePolicy
+    private let pressure: RingPressure
     private let createdAt: MonotonicInstant
     private var series: SeriesTable
     private var bucket: TokenBucket?
@@ -19,10 +20,11 @@ package struct DeviceState: Sendable {
 
     package init(
         id: DeviceID, policy: DevicePolicy = DevicePolicy(), series budget: SeriesBudget = SeriesBudget(),
-        createdAt now: MonotonicInstant
+        pressure: RingPressure = RingPressure(), createdAt now: MonotonicInstant
     ) {
         self.id = id
         self.policy = policy
+        self.pressure = pressure
         createdAt = now
         series = SeriesTable(device: id, budget: budget)
         bucket = policy.quota.map { TokenBucket($0, now: now) }
@@ -143,12 +145,16 @@ package struct DeviceState: Sendable {
         }
     }
 
-    /// Whether the quota allows `count` readings; counts them as dropped where it does not. Either way the device has spoken.
+    /// Whether priority and quota allow `count` readings; counts them as dropped where one does not. Either way the device has spoken.
     private mutating func spend(_ count: Int, _ outcome: inout DeviceOutcome, _ now: MonotonicInstant) -> Bool {
         lastReadingAt = now
         if staleSince != nil {
             staleSince = nil
             outcome.notices.append(.fresh)
+        }
+        guard policy.priority.isTaken(at: pressure.percent) else {
+            outcome.counts.dropped.add(count, .lowPriority)
+            return false
         }
         if bucket?.take(count, now: now) ?? true { return true }
         outcome.counts.dropped.add(count, .quota)

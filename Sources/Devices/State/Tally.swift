@@ -2,6 +2,8 @@
 package enum DropReason: String, Hashable, Sendable, CaseIterable {
     /// Its device sent more than it is allowed.
     case quota
+    /// The ring fills with what no sink has, and leaves room for devices of a higher priority.
+    case lowPriority = "low-priority"
     /// The device's mailbox had no room.
     case mailboxFull = "mailbox-full"
 }

@@ -18,6 +18,8 @@ package final class DeviceDirectory: Sendable {
 
     private let entries = Mutex<[DeviceID: Entry]>([:])
     private let budget = SeriesBudget()
+    /// Of the ring, for all devices.
+    let pressure = RingPressure()
 
     package init() {}
 
@@ -34,7 +36,8 @@ package final class DeviceDirectory: Sendable {
     ) {
         entries.withLock { entries in
             if let entry = entries[id] { return (entry, false) }
-            let device = Device(id: id, policy: configured.policy, series: budget, createdAt: now)
+            let device = Device(
+                id: id, policy: configured.policy, series: budget, pressure: pressure, createdAt: now)
             let entry = Entry(device, configured)
             entries[id] = entry
             return (entry, true)
@@ -46,7 +49,8 @@ package final class DeviceDirectory: Sendable {
     func place(_ id: DeviceID, _ configured: DeviceConfiguration, now: MonotonicInstant) -> Entry {
         entries.withLock { entries in
             let device =
-                entries[id]?.device ?? Device(id: id, policy: configured.policy, series: budget, createdAt: now)
+                entries[id]?.device
+                ?? Device(id: id, policy: configured.policy, series: budget, pressure: pressure, createdAt: now)
             let entry = Entry(device, configured)
             entries[id] = entry
             return entry

@@ -28,6 +28,7 @@ package actor GatewayActor {
     private var waker: Task<Void, Never>?
     private var writeBegan: MonotonicInstant?
     private var writtenReadings = 0
+    private var toldPressure = 0
 
     /// Where directives that are not the actor's own go.
     package struct Outlets: Sendable {
@@ -45,6 +46,8 @@ package actor GatewayActor {
         var fluent: @Sendable ([PeerAddress]) -> Void = { _ in }
         var brokers: @Sendable (BrokerNews) -> Void = { _ in }
         var query: @Sendable (QueryNews) -> Void = { _ in }
+        /// How full the ring is of what no sink has, in percent.
+        var pressure: @Sendable (Int) -> Void = { _ in }
     }
 
     package init(
@@ -120,6 +123,10 @@ package actor GatewayActor {
         default: break
         }
         for directive in core.step(event, now: clock.now) { perform(directive) }
+        if core.pressure != toldPressure {
+            toldPressure = core.pressure
+            outlets.pressure(toldPressure)
+        }
         if !core.isFull, !waitingForRoom.isEmpty {
             let waiters = waitingForRoom
             waitingForRoom.removeAll()

@@ -111,7 +111,12 @@ struct Storage: Sendable {
             )
         }
         var options = RingOptions()
-        options.retention = storage.whenFull == .rejectNew ? .rejectNew : .dropOldest
+        options.retention =
+            switch storage.whenFull {
+            case .dropOldest: .dropOldest
+            case .rejectNew: .rejectNew
+            case .downsample: .downsample
+            }
         // A quarter of these is sure to survive a crash: as many as a broker may have outstanding.
         options.marksKept = 4 * 4096
         var random = SystemRandomNumberGenerator()

@@ -165,6 +165,10 @@ struct StatusDocument: Sendable {
             json.integer(statistics.lost)
             json.key("scrub")
             writeScrub(to: &json)
+            json.key("pending_percent")
+            json.integer(core.pressure)
+            json.key("downsampling")
+            writeDownsampling(to: &json)
             json.key("set_aside")
             json.integer(statistics.setAsideSegments)
             json.key("retired")
@@ -202,6 +206,20 @@ struct StatusDocument: Sendable {
             json.integer(scrub.bytesRead)
             json.key("damaged")
             json.integer(scrub.damaged)
+        }
+    }
+
+    private func writeDownsampling(to json: inout JSONWriter) {
+        guard let downsampling = core.downsampling else { return json.null() }
+        json.object { json in
+            json.key("window_s")
+            json.number(downsampling.window.inSeconds)
+            json.key("segments")
+            json.integer(downsampling.segments)
+            json.key("readings_taken")
+            json.integer(downsampling.taken)
+            json.key("readings_given")
+            json.integer(downsampling.given)
         }
     }
 

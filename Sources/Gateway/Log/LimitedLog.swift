@@ -66,6 +66,12 @@ final class LimitedLog: Sendable {
                 .warning, source: "\(id) \(DropReason.quota.rawValue)", count: surplus,
                 "device \(id): sends more than its max_rate: \(surplus) readings dropped")
         }
+        let shed = outcome.counts.dropped[.lowPriority]
+        if shed > 0 {
+            line(
+                .warning, source: "\(id) \(DropReason.lowPriority.rawValue)", count: shed,
+                "device \(id): the ring fills with what no sink has, and its priority is low: \(shed) readings dropped")
+        }
         for notice in outcome.notices { line(.notice, source: "device \(id)", burst: 4, "device \(id): \(notice)") }
     }
 

@@ -170,11 +170,18 @@ struct MetricsPage: Sendable {
         counter("readings_restored", "Own readings found damaged that came back from peers.", ring.restored)
         counter(
             "scrubbed_bytes", "Bytes that were read to see whether they are whole.", status.core.scrub?.bytesRead ?? 0)
+        counter(
+            "readings_downsampled", "Readings that windows were stored for.", status.core.downsampling?.taken ?? 0)
+        counter(
+            "readings_of_windows", "Readings that were stored in their place.", status.core.downsampling?.given ?? 0)
         counter("readings_evicted_pending", "Readings overwritten before all sinks had them.", ring.evictedPending)
         counter("readings_evicted_uploaded", "Readings overwritten after all sinks had them.", ring.evictedUploaded)
         text.gauge("covey_ring_readings", "Readings that the ring holds.", ring.readingsHeld)
         text.gauge(
             "covey_ring_bytes_per_reading", "Bytes that the held readings take, each.", ring.bytesHeldPerReading)
+        text.gauge(
+            "covey_ring_pending_ratio", "The part of the ring that holds what no sink has, 0 to 1.",
+            Double(status.core.pressure) / 100)
         text.gauge("covey_ring_readings_lost", "Own readings that damage has taken.", ring.lost)
         text.gauge("covey_ring_memory_only", "Whether readings stay in memory.", ring.memoryOnly != nil)
         text.gauge(

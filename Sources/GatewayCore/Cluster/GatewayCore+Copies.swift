@@ -78,6 +78,7 @@ extension GatewayCore {
         case .digest(let log, let range, let devices): digested(log, range, devices, now: now, &directives)
         case .page(let asked, let outcome): paged(asked, outcome, &directives)
         case .scrub(let result): scrubbed(result, now: now)
+        case .downsample(let downsampler, let progress): downsampled(downsampler, progress, now: now, &directives)
         }
     }
 

@@ -132,7 +132,7 @@ extension RingLog {
         }
         // Nothing is free before the record of what leaves is durable: that is what the spare unit is kept for.
         if !records.dirty.isEmpty, fillBlock(&content, &writes, spare: 0, recordsOnly: true) { return content }
-        if options.retention == .dropOldest, !segments.contains(where: { $0.state == .leaving }) {
+        if options.retention.mayDrop, !segments.contains(where: { $0.state == .leaving }) {
             enterMemoryOnly("no usable segment is left", now: now)
         }
         return nil
@@ -192,7 +192,7 @@ extension RingLog {
         _ writes: inout [(position: Int, bytes: [UInt8])], now: MonotonicInstant
     ) -> Bool {
         guard let next = takeFree(kind: .hot) else {
-            if options.retention == .dropOldest { enterMemoryOnly("no usable segment is left", now: now) }
+            if options.retention.mayDrop { enterMemoryOnly("no usable segment is left", now: now) }
             return false
         }
         if let old = hot {

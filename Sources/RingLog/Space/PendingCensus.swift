@@ -16,6 +16,12 @@ struct PendingCensus: Sendable {
 
     func isPending(_ segment: Int) -> Bool { own[segment] + copies[segment] > 0 }
 
+    /// The part, 0 to 1, of the segments that can hold what is pending which do.
+    var pendingPart: Double {
+        let taken = own.indices.count { isPending($0) }
+        return min(Double(taken) / Double(max(own.count - RingCapacity.reservedSegments, 1)), 1)
+    }
+
     func holdsMostlyCopies(_ segment: Int) -> Bool { copies[segment] > 0 && copies[segment] >= own[segment] }
 
     /// The part that copies take of the segments that can hold what is pending: of each as much as they are of what it holds pending.
@@ -50,7 +56,7 @@ extension RingLog {
     /// | retention  | room or something released | copies that are pending | copies    |
     /// |------------|----------------------------|-------------------------|-----------|
     /// | rejectNew  | the ring is full           | -                       | refused   |
-    /// | dropOldest | yes                        | -                       | come in   |
+    /// | any other  | yes                        | -                       | come in   |
     /// | any        | -                          | below their share       | come in   |
     /// | any        | -                          | at it or above          | refused   |
     ///
@@ -58,13 +64,16 @@ extension RingLog {
     package mutating func hasRoomForCopies() -> Bool {
         switch options.retention {
         case .rejectNew: if isFull { return false }
-        case .dropOldest:
+        case .dropOldest, .downsample:
             if usable + leavingCount > 2 { return true }
             let census = pendingCensus()
             if evictable.contains(where: { !census.isPending($0) }) { return true }
         }
         return pendingCensus().copiesPart < options.copiesShare
     }
+
+    /// The part, 0 to 1, of the ring that readings take which may not go, own ones and copies.
+    package mutating func pendingPart() -> Double { pendingCensus().pendingPart }
 
     /// Whether this ring holds, or lately held, logs that it did not mint.
     var hasCopies: Bool { logOrder.contains { indexes[$0]?.origin != .own } }

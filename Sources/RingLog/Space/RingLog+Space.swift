@@ -70,12 +70,16 @@ extension RingLog {
     /// Evicts until there is a free segment for each kind, or one while merging will free others.
     mutating func keepRoom() {
         releasedSinceCut = false
-        // Where nothing may be dropped, released segments must go one earlier, or readings would be refused beside them.
-        let most = options.retention == .rejectNew ? 3 : 2
-        guard usable + leavingCount < most else { return }
-        let wanted = hasMergeable && cold != nil ? 1 : most
+        guard usable + leavingCount < mostUnused else { return }
+        let wanted = wantedUnused
         while usable + leavingCount < wanted, let victim = victim() { evict(victim) }
     }
+
+    /// Where nothing may be dropped, released segments must go one earlier, or readings would be refused beside them.
+    private var mostUnused: Int { options.retention.mayDrop ? 2 : 3 }
+
+    /// Unused segments to be had, by eviction where there are fewer.
+    var wantedUnused: Int { hasMergeable && cold != nil ? 1 : mostUnused }
 
     /// The segment whose loss costs least. The first row that names one decides; "oldest": cold before hot, then by generation.
     ///
@@ -85,9 +89,9 @@ extension RingLog {
     /// | more than their share of the ring   | holds copies for at least half of what it holds pending    |
     /// | -                                   | holds anything                                             |
     ///
-    /// The last two rows count with ``RingOptions/Retention/dropOldest`` alone. ``store(_:first:readings:anchors:)`` refuses copies
+    /// The last two rows count where readings that no sink has may be dropped. ``store(_:first:readings:anchors:)`` refuses copies
     /// beyond their share once there is no room, so that where both lie mixed in all segments own readings keep their part as well.
-    private mutating func victim() -> Int? {
+    mutating func victim() -> Int? {
         let candidates = evictable
         let census = pendingCensus()
         func older(_ left: Int, _ right: Int) -> Bool {
@@ -96,7 +100,7 @@ extension RingLog {
             return one.generation < other.generation
         }
         if let released = candidates.filter({ !census.isPending($0) }).min(by: older) { return released }
-        guard options.retention == .dropOldest else { return nil }
+        guard options.retention.mayDrop else { return nil }
         if census.copiesPart > options.copiesShare,
             let copies = candidates.filter({ census.holdsMostlyCopies($0) }).min(by: older)
         {
@@ -140,7 +144,7 @@ extension RingLog {
 
     /// What goes must be recorded as gone before it can be overwritten: a power cut in between would leave a footer that tells of blocks
     /// which are there no more, and of a copy this ring would claim to peers what it has not.
-    private mutating func evict(_ segment: Int) {
+    mutating func evict(_ segment: Int) {
         for log in logOrder {
             guard let index = indexes[log] else { continue }
             for entry in index.entries where Int(entry.segment) == segment {

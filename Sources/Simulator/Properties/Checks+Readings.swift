@@ -59,7 +59,10 @@ extension World {
             }
             expected = expected.advanced(by: 1)
             learn(stored, from: gateway)
-            guard !stored.reading.stamp.isTrusted, stored.reading.stamp.boot == gateway.clock.boot,
+            // Of a copy no anchor can come while its gateway is dead: nobody waits for one. That holds for one that this box wrote under
+            // another node id, before it lost its disk, as well.
+            guard gateway.core?.ring.isCopy(request.log) == false,
+                !stored.reading.stamp.isTrusted, stored.reading.stamp.boot == gateway.clock.boot,
                 let fate = truth.fate(Key(stored)), truth.born.indices.contains(fate.value)
             else { continue }
             let since = max(truth.born[fate.value], gateway.lifeStart)

@@ -19,6 +19,7 @@ extension GatewayConfiguration {
         writer.duration("commit_window", storage.commitWindow)
         writer.raw("acks", "\(storage.acks)", unit: "gateways")
         writer.text("when_full", storage.whenFull.rawValue)
+        if storage.whenFull == .downsample { writer.duration("downsample_window", storage.downsampleWindow) }
         writer.duration("clock_wait", storage.clockWait)
         if storage.scrubInterval > .zero {
             writer.duration("scrub_interval", storage.scrubInterval)

@@ -23,6 +23,8 @@ enum Bounds {
     static let cardEndurance = ByteCount(1_000_000_000)...ByteCount(100_000_000_000_000_000)
     /// Below a second a small board would do nothing else.
     static let scrubInterval = Duration.seconds(1)...Duration.seconds(365 * 86_400)
+    /// Below a second little would be won; above a day little would be told.
+    static let downsampleWindow = Duration.seconds(1)...Duration.seconds(86_400)
     static let clockWait = Duration.zero...Duration.seconds(24 * 3600)
     /// The protocol counts seconds in 16 bits; below 5 s every hiccup is a disconnect.
     static let keepAlive = Duration.seconds(5)...Duration.seconds(18 * 3600)
@@ -59,6 +61,8 @@ enum Defaults {
     static let ringSize = ByteCount.mebibytes(1024)
     /// A second is what most sources can lose without anyone minding, and it spares the flash.
     static let commitWindow = Duration.seconds(1)
+    /// What a person looks at when an outage of days is over.
+    static let downsampleWindow = Duration.seconds(600)
     /// NTP answers within seconds of the network's arrival, or not soon.
     static let clockWait = Duration.seconds(30)
     /// Often enough to find what a card forgets while peers still have it; 1 GiB in a week are 2 KB/s.

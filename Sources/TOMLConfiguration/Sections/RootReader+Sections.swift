@@ -49,7 +49,13 @@ extension RootReader {
                 suggestion: "there are no peers to wait for")
         }
         let whenFull = reader.value("when_full") { (item) throws(Unfit) in
-            try Read.choice(item, StorageConfiguration.WhenFull.self, later: ["downsample"])
+            try Read.choice(item, StorageConfiguration.WhenFull.self)
+        }
+        let downsampleWindow = reader.duration("downsample_window", in: Bounds.downsampleWindow)
+        if downsampleWindow != nil, whenFull?.value != .downsample {
+            findings.note(
+                at: reader.keyPosition("downsample_window"), "`downsample_window` has no effect",
+                suggestion: "write `when_full` = \"downsample\" as well")
         }
         let clockWait = reader.duration("clock_wait", in: Bounds.clockWait)
         let scrub = reader.duration("scrub_interval", in: Bounds.scrubInterval, words: [("off", .zero)])
@@ -60,7 +66,8 @@ extension RootReader {
         return StorageConfiguration(
             ringSize: ByteCount(size.rawValue / Bounds.segmentBytes * Bounds.segmentBytes),
             commitWindow: window ?? Defaults.commitWindow, acks: acks, whenFull: whenFull?.value ?? .dropOldest,
-            clockWait: clockWait ?? Defaults.clockWait, scrubInterval: scrub ?? Defaults.scrubInterval,
+            downsampleWindow: downsampleWindow ?? Defaults.downsampleWindow, clockWait: clockWait ?? Defaults.clockWait,
+            scrubInterval: scrub ?? Defaults.scrubInterval,
             cardEndurance: endurance?.value)
     }
 

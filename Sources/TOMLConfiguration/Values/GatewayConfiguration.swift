@@ -57,6 +57,8 @@ package struct StorageConfiguration: Hashable, Sendable {
     /// On how many live gateways' disks a reading lies before its source is told.
     package var acks: Int
     package var whenFull: WhenFull
+    /// With ``WhenFull/downsample``: what a window is, of which min, max, mean and count are kept.
+    package var downsampleWindow: Duration
     /// How long readings under an untrusted clock wait for a trusted one before they leave as `clock-unsynced`.
     package var clockWait: Duration
     /// Within this time everything that the ring holds is read once, to see whether the card still has it; zero: it is not.
@@ -68,6 +70,7 @@ package struct StorageConfiguration: Hashable, Sendable {
     package enum WhenFull: String, Hashable, Sendable, CaseIterable {
         case dropOldest = "drop-oldest"
         case rejectNew = "reject-new"
+        case downsample
     }
 }
 
