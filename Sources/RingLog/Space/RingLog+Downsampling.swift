@@ -17,10 +17,11 @@ extension RingLog {
     /// Segments that are still unused when the next one's readings are named.
     private static let segmentsAhead = 2
 
-    /// What goes next; `nil` where nothing need go soon, or what goes is no loss.
+    /// What goes next; `nil` where nothing need go soon, what goes is no loss, or merging makes room first: that costs nobody anything, and
+    /// what is merged meanwhile would lie elsewhere when it is given up.
     package mutating func nextToGo() -> NextToGo? {
         guard options.retention == .downsample, usable + leavingCount < wantedUnused + Self.segmentsAhead,
-            let segment = victim()
+            let segment = victim(), !canMerge(segment, keptFrom: keptFrom)
         else { return nil }
         var parts: [(log: LogID, range: Range<Offset>)] = []
         for log in logOrder {
