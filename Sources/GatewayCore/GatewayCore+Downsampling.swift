@@ -12,7 +12,7 @@ import RingLog
 /// | their windows are stored like other readings  | nothing: some windows come twice, as the next start reads on |
 /// | once those are durable, the segment goes      | nothing                                                      |
 ///
-/// Stored windows are readings of their own: counted as received, uploaded, copied. What they stand for is counted as dropped.
+/// Stored windows are readings of their own: counted as received, uploaded, copied. What they stand for is counted as evicted.
 package struct Downsampling: Sendable {
     /// Of Unix time.
     package let window: Duration

@@ -3,18 +3,16 @@ package import Model
 
 /// Own readings that no sink has, all of one segment: where new ones need the room, they are the next to go.
 package struct NextToGo: Sendable {
-    package let segment: Int
+    let segment: Int
     let generation: UInt64
     /// By log, oldest first; ascending, disjoint.
     package let parts: [(log: LogID, range: Range<Offset>)]
-
-    package var readings: Int { parts.reduce(0) { $0 + $1.range.lowerBound.distance(to: $1.range.upperBound) } }
 }
 
 // With ``RingOptions/Retention/downsample`` the owner looks at what goes before it does, and writes less in its place. It is asked two
 // segments early: time for that. Where it is too slow for what comes in, readings go as with ``RingOptions/Retention/dropOldest``.
 extension RingLog {
-    /// Segments that are still unused when the next one's readings are named.
+    /// Unused segments beyond those that are kept anyway: while they fill, the readings that were named can be read.
     private static let segmentsAhead = 2
 
     /// What goes next; `nil` where nothing need go soon, what goes is no loss, or merging makes room first: that costs nobody anything, and
