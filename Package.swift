@@ -75,7 +75,7 @@ let package = Package(
         floor("Threads"),
 
         // Floor 2: pure codecs and state machines
-        floor("LogFormat", ["CCovey", "Model"]),
+        floor("LogFormat", ["CCovey", "CZlib", "Model"]),
         floor("SupervisionCore", ["Environment", "Model"]),
         floor("Membership", ["Environment", "Model"]),
         floor("GossipState", ["Environment", "Model"]),

@@ -67,12 +67,12 @@ package struct BlockBuilder: Sendable {
     private let owed: [Int]
 
     /// Whether nothing has been added.
-    package var isEmpty: Bool { readings == 0 && records.isEmpty && marks.bytes.isEmpty && repeatedMarks.bytes.isEmpty }
+    package var isEmpty: Bool { readings == 0 && records.isEmpty && marks.isEmpty && repeatedMarks.isEmpty }
 
     /// Bytes that the block takes now at most.
     package var size: Int {
-        Self.fixedBytes + runs.count * Run.mostBytes + definitions.count + records.count + marks.bytes.count
-            + repeatedMarks.bytes.count + contexts.count * 40 + contextColumn.bytes.count + seriesColumn.bytes.count
+        Self.fixedBytes + runs.count * Run.mostBytes + definitions.count + records.count + marks.count
+            + repeatedMarks.count + contexts.count * 40 + contextColumn.bytes.count + seriesColumn.bytes.count
             + times.count
             + values.bytes.count + qualities.bytes.count + deviceTimes.bytes.count
     }
@@ -242,30 +242,37 @@ package struct BlockBuilder: Sendable {
         return contexts.count - 1
     }
 
+    private func sections(isAlone: Bool) -> [PackedPayload.Part] {
+        var sections: [PackedPayload.Part] = [
+            (.definitions, definitions), (.records, records), (.marks, marks.bytes),
+            (.repeatedMarks, repeatedMarks.bytes),
+        ]
+        guard readings > 0 else { return sections }
+        sections += [
+            (.runs, BlockPayload.runs(runs)), (.contexts, BlockPayload.contexts(contexts)),
+            (.contextColumn, contextColumn.bytes), (.seriesColumn, seriesColumn.bytes), (.timeColumn, times.bytes),
+            (.valueColumn, values.bytes), (.qualityColumn, qualities.bytes), (.deviceTimeColumn, deviceTimes.bytes),
+        ]
+        if !isAlone { sections.append((.names, BlockPayload.names(names))) }
+        return sections
+    }
+
     /// Puts the block together. `header` says everything but what follows from the content. `isAlone`: it defines all that it names, and no
-    /// other block is read with it.
+    /// other block is read with it; it takes the form that every version reads.
     package consuming func finish(_ header: BlockHeader, store: StoreID, isAlone: Bool = false) -> EncodedBlock {
         repeatDefinitions()
         contextColumn.flush()
         seriesColumn.flush()
         qualities.flush()
+        marks.flush()
+        repeatedMarks.flush()
         var block: [UInt8] = []
         block.reserveCapacity(Geometry.units(covering: size) * Geometry.unit)
         block.append(contentsOf: repeatElement(0, count: BlockHeader.bytes))
-        BlockPayload.append(.definitions, definitions, to: &block)
-        BlockPayload.append(.records, records, to: &block)
-        BlockPayload.append(.marks, marks.bytes, to: &block)
-        BlockPayload.append(.repeatedMarks, repeatedMarks.bytes, to: &block)
-        if readings > 0 {
-            BlockPayload.append(.runs, BlockPayload.runs(runs), to: &block)
-            BlockPayload.append(.contexts, BlockPayload.contexts(contexts), to: &block)
-            BlockPayload.append(.contextColumn, contextColumn.bytes, to: &block)
-            BlockPayload.append(.seriesColumn, seriesColumn.bytes, to: &block)
-            BlockPayload.append(.timeColumn, times.bytes, to: &block)
-            BlockPayload.append(.valueColumn, values.bytes, to: &block)
-            BlockPayload.append(.qualityColumn, qualities.bytes, to: &block)
-            BlockPayload.append(.deviceTimeColumn, deviceTimes.bytes, to: &block)
-            if !isAlone { BlockPayload.append(.names, BlockPayload.names(names), to: &block) }
+        let sections = sections(isAlone: isAlone)
+        for part in sections { BlockPayload.append(part.section, part.bytes, to: &block) }
+        if !isAlone, let packed = PackedPayload.packed(sections, readings: readings, bytes: block.count) {
+            block.replaceSubrange(BlockHeader.bytes..., with: packed)
         }
         var header = header
         header.payload = block.count - BlockHeader.bytes

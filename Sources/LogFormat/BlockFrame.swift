@@ -11,8 +11,8 @@ package struct BlockFrame: Sendable {
 
     private struct Columns: Sendable {
         var context: ByteReader?
-        var series: ByteReader?
-        var times: ByteReader?
+        var series: StepReader?
+        var times: TimeReader?
         var values: ByteReader?
         var qualities: ByteReader?
         var deviceTimes: ByteReader?
@@ -29,43 +29,66 @@ package struct BlockFrame: Sendable {
         _ bytes: [UInt8], at position: Int, header: BlockHeader, readingsAlone: Bool = false
     ) throws(FormatError) {
         let start = position + BlockHeader.bytes
-        var reader = ByteReader(bytes, start..<start + header.payload)
+        var content = Content()
+        try content.read(
+            ByteReader(bytes, start..<start + header.payload), readings: header.readings, readingsAlone: readingsAlone)
+        guard content.runs.reduce(0, { $0 + $1.count }) == header.readings else { throw .invalid("count of readings") }
+        self.header = header
+        runs = content.runs
+        definitions = content.definitions
+        records = content.records + content.repeatedMarks.map { .repeatedMark($0) } + content.marks.map { .mark($0) }
+        contexts = content.contexts
+        columns = content.columns
+    }
+
+    /// What the sections say, whatever their order.
+    private struct Content {
         var runs: [Run] = []
         var definitions: [(index: Int, definition: SeriesDefinition)] = []
         var records: [Record] = []
         var marks: [DeliveryMark] = []
+        var repeatedMarks: [DeliveryMark] = []
         var contexts: [ClockContext] = []
         var columns = Columns()
-        while !reader.isAtEnd {
-            let tag = try reader.byte()
-            var part = try reader.part(try reader.count(limit: header.payload, "section length"))
-            let section = Section(rawValue: tag)
-            if readingsAlone, section?.isBesideReadings ?? true { continue }
-            switch section {
-            case .runs: while !part.isAtEnd { runs.append(try Run.read(from: &part)) }
-            case .definitions: while !part.isAtEnd { definitions.append(try SeriesDefinition.read(from: &part)) }
-            case .records: while !part.isAtEnd { records.append(try Record.read(from: &part)) }
-            case .marks: marks = try MarkWriter.read(from: &part)
-            case .repeatedMarks: records += try MarkWriter.read(from: &part).map { .repeatedMark($0) }
-            case .contexts: contexts = try Self.contexts(&part)
-            case .contextColumn: columns.context = part
-            case .seriesColumn: columns.series = part
-            case .timeColumn: columns.times = part
-            case .valueColumn: columns.values = part
-            case .qualityColumn: columns.qualities = part
-            case .deviceTimeColumn: columns.deviceTimes = part
-            case .groups: columns.groups = part
-            case .names: columns.names = try part.fixed(UInt32.self)
-            case nil: break
+
+        mutating func read(
+            _ reader: ByteReader, readings: Int, readingsAlone: Bool, isSqueezed: Bool = false
+        ) throws(FormatError) {
+            var reader = reader
+            while !reader.isAtEnd {
+                let tag = try reader.byte()
+                var part = try reader.part(try reader.count(limit: PackedPayload.mostBytes, "section length"))
+                let section = Section(rawValue: tag)
+                if readingsAlone, section?.isBesideReadings ?? true { continue }
+                switch section {
+                case .runs: while !part.isAtEnd { runs.append(try Run.read(from: &part)) }
+                case .definitions: while !part.isAtEnd { definitions.append(try SeriesDefinition.read(from: &part)) }
+                case .records: while !part.isAtEnd { records.append(try Record.read(from: &part)) }
+                case .marks: marks = try MarkReader.read(from: &part)
+                case .repeatedMarks: repeatedMarks = try MarkReader.read(from: &part)
+                case .singleMarks: marks = try MarkReader.readSingle(from: &part)
+                case .singleRepeatedMarks: repeatedMarks = try MarkReader.readSingle(from: &part)
+                case .contexts: contexts = try BlockFrame.contexts(&part)
+                case .contextColumn: columns.context = part
+                case .seriesColumn: columns.series = StepReader(part)
+                case .packedSeries: columns.series = StepReader(try IntegerColumn.read(readings, from: &part))
+                case .timeColumn: columns.times = try TimeReader(part)
+                case .packedTimes: columns.times = TimeReader(try IntegerColumn.read(readings, from: &part))
+                case .valueColumn: columns.values = part
+                case .qualityColumn: columns.qualities = part
+                case .deviceTimeColumn: columns.deviceTimes = part
+                case .groups: columns.groups = part
+                case .names: columns.names = try part.fixed(UInt32.self)
+                case .squeezed:
+                    guard !isSqueezed else { throw .invalid("section") }
+                    let bytes = try Deflate.unsqueezed(part, limit: PackedPayload.mostBytes)
+                    try read(
+                        ByteReader(bytes, 0..<bytes.count), readings: readings, readingsAlone: readingsAlone,
+                        isSqueezed: true)
+                case nil: break
+                }
             }
         }
-        guard runs.reduce(0, { $0 + $1.count }) == header.readings else { throw .invalid("count of readings") }
-        self.header = header
-        self.runs = runs
-        self.definitions = definitions
-        self.records = records + marks.map { .mark($0) }
-        self.contexts = contexts
-        self.columns = columns
     }
 
     private static func contexts(_ part: inout ByteReader) throws(FormatError) -> [ClockContext] {
@@ -86,8 +109,8 @@ package struct BlockFrame: Sendable {
     }
 
     /// Indexes of the series that the readings have, each once.
-    private func usedSeries(_ column: ByteReader, limit: Int) throws(FormatError) -> [Int] {
-        var steps = StepReader(column)
+    private func usedSeries(_ column: StepReader, limit: Int) throws(FormatError) -> [Int] {
+        var steps = column
         var isUsed = [Bool](repeating: false, count: limit)
         var used: [Int] = []
         for _ in 0..<header.readings {
@@ -171,13 +194,12 @@ package struct BlockFrame: Sendable {
         _ context: ByteReader, _ table: SeriesTable, _ places: Range<Int>, _ wanted: [Bool],
         _ take: (Int, Reading?) -> Void
     ) throws(FormatError) {
-        guard let series = columns.series, let timePart = columns.times, var values = columns.values else {
+        guard let series = columns.series, var times = columns.times, var values = columns.values else {
             throw .truncated
         }
         let isNamed = isNamed(by: table, try usedSeries(series, limit: table.definitions.count))
         var contextSteps = StepReader(context)
-        var seriesSteps = StepReader(series)
-        var times = try TimeReader(timePart)
+        var seriesSteps = series
         var qualities = QualityReader(columns.qualities)
         var deviceTimes = try DeviceTimeReader(columns.deviceTimes)
         var states = table.definitions.map { SeriesValueState(scale: $0?.scale ?? 0) }

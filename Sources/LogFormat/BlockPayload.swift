@@ -5,7 +5,8 @@ enum Section: UInt8 {
     case runs = 1
     case definitions = 2
     case records = 3
-    case marks = 4
+    /// Of blocks before format 4.
+    case singleMarks = 4
     case contexts = 5
     case contextColumn = 6
     case seriesColumn = 7
@@ -13,17 +14,26 @@ enum Section: UInt8 {
     case valueColumn = 9
     case qualityColumn = 10
     case deviceTimeColumn = 11
-    case repeatedMarks = 12
+    /// Of blocks before format 4.
+    case singleRepeatedMarks = 12
     /// The sum of the checks of all series that the readings name (``SeriesTable``): four bytes. With other definitions than the writer had,
     /// as a stale block in the place of a lost one brings them, readings would get wrong names; so they get none.
     case names = 13
     /// All readings, by series (``ColdBuilder``), in the place of the columns of series, times, values, qualities and device times.
     case groups = 14
+    case marks = 15
+    case repeatedMarks = 16
+    /// Other sections, deflated (``PackedPayload``).
+    case squeezed = 17
+    /// In the place of ``seriesColumn``: an ``IntegerColumn``.
+    case packedSeries = 18
+    /// In the place of ``timeColumn``: an ``IntegerColumn``.
+    case packedTimes = 19
 
     /// Not needed by those who read readings alone, and have the segment's dictionary.
     var isBesideReadings: Bool {
         switch self {
-        case .definitions, .records, .marks, .repeatedMarks: true
+        case .definitions, .records, .marks, .repeatedMarks, .singleMarks, .singleRepeatedMarks: true
         default: false
         }
     }

@@ -32,6 +32,8 @@ struct StepWriter {
 
 struct StepReader {
     private var reader: ByteReader
+    /// Of a packed column, all that is left, next one last.
+    private var numbers: [Int64] = []
     private var last: Int64 = 0
     private var step: Int64 = 0
     private var count: UInt64 = 0
@@ -40,9 +42,19 @@ struct StepReader {
         self.reader = reader
     }
 
+    /// `numbers`: of an ``IntegerColumn``.
+    init(_ numbers: [Int64]) {
+        reader = ByteReader([], 0..<0)
+        self.numbers = numbers.reversed()
+    }
+
     /// A value from 0 to below `limit`.
     @inline(__always)
     mutating func next(limit: Int) throws(FormatError) -> Int {
+        if let number = numbers.popLast() {
+            guard number >= 0, number < Int64(limit) else { throw .invalid("index") }
+            return Int(number)
+        }
         if count == 0 {
             let token = try reader.varint()
             step = (token >> 1).unzigzagged
@@ -82,6 +94,15 @@ struct TimeReader {
     private let countsChanges: Bool
     private var last: Int64 = 0
     private var lastStep: Int64 = 0
+    /// Of a packed column, all that is left, next one last.
+    private var numbers: [Int64] = []
+
+    /// `numbers`: of an ``IntegerColumn``.
+    init(_ numbers: [Int64]) {
+        reader = ByteReader([], 0..<0)
+        countsChanges = false
+        self.numbers = numbers.reversed()
+    }
 
     init(_ part: ByteReader) throws(FormatError) {
         reader = part
@@ -92,6 +113,7 @@ struct TimeReader {
 
     @inline(__always)
     mutating func next() throws(FormatError) -> Int64 {
+        if let number = numbers.popLast() { return number }
         let value = try reader.signed()
         lastStep = countsChanges ? lastStep &+ value : value
         last &+= lastStep

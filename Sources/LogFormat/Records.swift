@@ -6,12 +6,13 @@ package struct DeliveryMark: Hashable, Sendable {
     package let session: String
     /// The broker's message id.
     package let message: UInt16
-    /// Hash of the payload; 40 bits of it are kept, which with the id leaves no room for chance.
+    /// Hash of topic and payload; 32 bits of it are kept. A message that is no redelivery is taken for one where the broker says that it may
+    /// be, its id is that of a remembered mark, and chance makes the hashes equal: one of four billion such messages.
     package let hash: UInt64
 
     /// A session is named by the configuration, in a few letters.
     package static let sessionBytes = 255
-    static let hashMask: UInt64 = 0xFF_FFFF_FFFF
+    static let hashMask: UInt64 = 0xFFFF_FFFF
 
     package init(session: String, message: UInt16, hash: UInt64) {
         self.session = session
@@ -212,41 +213,5 @@ enum OffsetRange {
         let count = try reader.varint()
         guard first <= most, count > 0, count <= most else { throw .invalid("offset range") }
         return Offset(first)..<Offset(first + count)
-    }
-}
-
-/// Writes marks so that neighbours share a session's name and count message ids upwards: some 6 bytes each.
-struct MarkWriter {
-    private(set) var bytes: [UInt8] = []
-    private var session: String?
-    private var message: UInt16 = 0
-
-    mutating func append(_ mark: DeliveryMark) {
-        let step = Int16(bitPattern: mark.message &- message)
-        let isNew = mark.session != session
-        bytes.append(varint: Int64(step).zigzagged << 1 | (isNew ? 1 : 0))
-        if isNew { bytes.append(text: mark.session) }
-        for shift in stride(from: 0, to: 40, by: 8) {
-            bytes.append(UInt8(truncatingIfNeeded: mark.hash >> UInt64(shift)))
-        }
-        session = mark.session
-        message = mark.message
-    }
-
-    static func read(from reader: inout ByteReader) throws(FormatError) -> [DeliveryMark] {
-        var marks: [DeliveryMark] = []
-        var session: String?
-        var message: UInt16 = 0
-        while !reader.isAtEnd {
-            let token = try reader.varint()
-            guard token >> 1 <= UInt64(UInt16.max) else { throw .invalid("message id step") }
-            if token & 1 == 1 { session = try reader.text(limit: DeliveryMark.sessionBytes, "session") }
-            guard let session else { throw .invalid("session") }
-            message &+= UInt16(truncatingIfNeeded: (token >> 1).unzigzagged)
-            var hash: UInt64 = 0
-            for shift in stride(from: 0, to: 40, by: 8) { hash |= UInt64(try reader.byte()) << UInt64(shift) }
-            marks.append(DeliveryMark(session: session, message: message, hash: hash))
-        }
-        return marks
     }
 }

@@ -18,10 +18,13 @@ package struct SegmentHeader: Hashable, Sendable {
     package let mayHoldCopies: Bool
     /// Whether blocks of a ``ColdBuilder`` may be in it.
     package let mayHoldGroups: Bool
+    /// Whether packed blocks (``PackedPayload``) may be in it, and marks with 32 bits of their hashes.
+    package let mayHoldPacked: Bool
 
     package init(
         store: StoreID, kind: SegmentKind, generation: UInt64, index: Int, segments: Int, geometry: Geometry,
-        log: LogID, next: Offset, mayHoldCopies: Bool = false, mayHoldGroups: Bool = false
+        log: LogID, next: Offset, mayHoldCopies: Bool = false, mayHoldGroups: Bool = false,
+        mayHoldPacked: Bool = false
     ) {
         self.store = store
         self.kind = kind
@@ -33,15 +36,20 @@ package struct SegmentHeader: Hashable, Sendable {
         self.next = next
         self.mayHoldCopies = mayHoldCopies
         self.mayHoldGroups = mayHoldGroups
+        self.mayHoldPacked = mayHoldPacked
     }
 
-    /// The newest version of the format that this code reads. It writes 1 as long as a segment holds nobody else's logs and nothing merged.
-    package static let version: UInt16 = groupsVersion
+    /// The newest version of the format that this code reads. It writes the oldest one that has all that the segment may hold.
+    package static let version: UInt16 = packedVersion
     /// The first version with copies. An older program refuses the ring and touches nothing.
     static let copiesVersion: UInt16 = 2
     /// The first version with blocks of groups. What was a version of its own is a flag from here on.
     static let groupsVersion: UInt16 = 3
     static let copiesFlag: UInt8 = 1
+    /// The first version with packed blocks, from which on all that a segment may hold is told by flags.
+    static let packedVersion: UInt16 = 4
+    static let groupsFlag: UInt8 = 2
+    static let packedFlag: UInt8 = 4
     /// `COVEYRNG`.
     static let magic: UInt64 = 0x474E_5259_4556_4F43
 
@@ -51,9 +59,9 @@ package struct SegmentHeader: Hashable, Sendable {
         bytes.reserveCapacity(Geometry.headerBytes)
         bytes.append(fixed: Self.magic)
         bytes.append(fixed: UInt32(0))
-        bytes.append(fixed: mayHoldGroups ? Self.groupsVersion : mayHoldCopies ? Self.copiesVersion : UInt16(1))
+        bytes.append(fixed: ownVersion)
         bytes.append(kind.rawValue)
-        bytes.append(mayHoldGroups && mayHoldCopies ? Self.copiesFlag : 0)
+        bytes.append(flags)
         bytes.append(fixed: store.high)
         bytes.append(fixed: store.low)
         bytes.append(fixed: generation)
@@ -66,6 +74,20 @@ package struct SegmentHeader: Hashable, Sendable {
         bytes.append(contentsOf: repeatElement(0, count: Geometry.unit - bytes.count))
         bytes.put(fixed: CRC32C.checksum(bytes, 12..<Geometry.unit), at: 8)
         return bytes + bytes
+    }
+
+    private var ownVersion: UInt16 {
+        if mayHoldPacked { return Self.packedVersion }
+        return mayHoldGroups ? Self.groupsVersion : mayHoldCopies ? Self.copiesVersion : 1
+    }
+
+    private var flags: UInt8 {
+        let copies = mayHoldCopies ? Self.copiesFlag : 0
+        switch ownVersion {
+        case Self.packedVersion: return copies | (mayHoldGroups ? Self.groupsFlag : 0) | Self.packedFlag
+        case Self.groupsVersion: return copies
+        default: return 0
+        }
     }
 }
 
@@ -115,7 +137,9 @@ package enum SegmentHeaderState: Hashable, Sendable {
             if version > SegmentHeader.version { return .newer(version: version) }
             guard let kind = SegmentKind(rawValue: try reader.byte()) else { return .unreadable }
             let flags = try reader.byte()
-            let mayHoldGroups = version >= SegmentHeader.groupsVersion
+            let isFlagged = version >= SegmentHeader.packedVersion
+            let mayHoldGroups =
+                isFlagged ? flags & SegmentHeader.groupsFlag != 0 : version == SegmentHeader.groupsVersion
             let store = StoreID(high: try reader.fixed(UInt64.self), low: try reader.fixed(UInt64.self))
             let generation = try reader.fixed(UInt64.self)
             let index = Int(try reader.fixed(UInt32.self))
@@ -129,9 +153,9 @@ package enum SegmentHeaderState: Hashable, Sendable {
                 store: store, kind: kind, generation: generation, index: index, segments: segments,
                 geometry: Geometry(segmentBytes: segmentBytes, blockBytes: blockBytes),
                 log: LogID(try reader.fixed(UInt64.self)), next: Offset(try reader.fixed(UInt64.self)),
-                mayHoldCopies: mayHoldGroups
+                mayHoldCopies: version >= SegmentHeader.groupsVersion
                     ? flags & SegmentHeader.copiesFlag != 0 : version >= SegmentHeader.copiesVersion,
-                mayHoldGroups: mayHoldGroups)
+                mayHoldGroups: mayHoldGroups, mayHoldPacked: isFlagged && flags & SegmentHeader.packedFlag != 0)
             return .found(header, spoiled: 0)
         } catch {
             return .unreadable

@@ -34,7 +34,7 @@ struct MarkTable: Sendable {
     func suffix(_ count: Int) -> [DeliveryMark] {
         order.suffix(count).map { packed in
             DeliveryMark(
-                session: sessions[Int(packed >> 56)], message: UInt16(truncatingIfNeeded: packed >> 40), hash: packed)
+                session: sessions[Int(packed >> 48)], message: UInt16(truncatingIfNeeded: packed >> 32), hash: packed)
         }
     }
 
@@ -46,14 +46,14 @@ struct MarkTable: Sendable {
         }
         let slot = nextSlot
         nextSlot = (nextSlot + 1) % Self.mostSessions
-        order.removeAll { $0 >> 56 == UInt64(slot) }
+        order.removeAll { $0 >> 48 == UInt64(slot) }
         known = Set(order)
         sessions[slot] = session
         return slot
     }
 
-    /// Slot, message id and the 40 bits of the hash that are kept, from the top.
+    /// Slot, message id and the 32 bits of the hash that are kept, from the top.
     private static func packed(_ mark: DeliveryMark, _ slot: Int) -> UInt64 {
-        UInt64(slot) << 56 | UInt64(mark.message) << 40 | mark.hash
+        UInt64(slot) << 48 | UInt64(mark.message) << 32 | mark.hash
     }
 }

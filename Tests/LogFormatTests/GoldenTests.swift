@@ -18,6 +18,17 @@ struct GoldenTests {
         Reading(series: series("raw", "x"), stamp: stamp(2_100_000), value: .number(.pi)),
     ]
 
+    private var manyReadings: [Reading] {
+        (0..<700).map { (index: Int) -> Reading in
+            let jitter: Int = index * index % 997
+            let tenths: Int = index * 7919 % 1000
+            return Reading(
+                series: series("soil-\(index % 100)", "moisture", "%"),
+                stamp: stamp(Int64(1_000_000 + jitter + index * 1000)),
+                value: .number(Double(tenths) / 10))
+        }
+    }
+
     var sample: Sample {
         Sample(
             readings,
@@ -34,17 +45,34 @@ struct GoldenTests {
         #expect(Golden.hexadecimal(Array(sample.block.bytes.prefix(sample.block.used))) == Golden.block)
     }
 
-    @Test(arguments: [Golden.firstBlock, Golden.block])
+    @Test(arguments: [Golden.firstBlock, Golden.singleMarksBlock, Golden.block])
     func `a block written by any version is read as ever`(golden: String) throws {
         let used = Golden.bytes(of: golden)
         let found = try frame(used + [UInt8](repeating: 0, count: Geometry.unit - used.count))
         #expect(try found.readings(sample.dictionary.table) == readings)
+        #expect(
+            found.records.suffix(2) == [
+                .repeatedMark(DeliveryMark(session: "local", message: 9, hash: 0x01_0203_0405)),
+                .mark(DeliveryMark(session: "local", message: 10, hash: 0x0A_0B0C_0D0E)),
+            ])
         #expect(found.records.count == 6)
         #expect(found.runs.map { $0.range } == [Offset(300)..<Offset(306)])
         #expect(
             found.definitions.map { $0.definition.series.device.rawValue } == [
                 "soil-3", "soil-3", "door", "plug", "raw",
             ])
+    }
+
+    /// What zlib writes may differ from one version of it to the next.
+    @Test
+    func `a packed block is read as ever`() throws {
+        let many = manyReadings
+        let used = Golden.bytes(of: Golden.packedBlock)
+        #expect(used.count < Geometry.unit)
+        let found = try frame(used + [UInt8](repeating: 0, count: Geometry.unit - used.count))
+        var table = SeriesTable()
+        for (index, definition) in found.definitions { table.define(index, definition) }
+        #expect(try found.readings(table) == many)
     }
 
     @Test
@@ -63,6 +91,15 @@ struct GoldenTests {
             store: store, kind: .hot, generation: 7, index: 2, segments: 16, geometry: .standard, log: log,
             next: Offset(99))
         #expect(Golden.hexadecimal(Array(header.encoded().prefix(72))) == Golden.header)
+    }
+
+    @Test
+    func `a header of a segment that may hold packed blocks is written as ever`() {
+        let header = SegmentHeader(
+            store: store, kind: .hot, generation: 7, index: 2, segments: 16, geometry: .standard, log: log,
+            next: Offset(99), mayHoldCopies: true, mayHoldPacked: true)
+        #expect(Golden.hexadecimal(Array(header.encoded().prefix(72))) == Golden.packedHeader)
+        #expect(SegmentHeaderState.read(header.encoded()) == .found(header, spoiled: 0))
     }
 
     @Test

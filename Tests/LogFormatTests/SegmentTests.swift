@@ -22,20 +22,23 @@ struct SegmentTests {
     @Test
     func `a header of a newer version is told from a spoiled one`() {
         var bytes = header.encoded()
-        bytes[12] = 4
+        bytes[12] = 5
         #expect(SegmentHeaderState.read(bytes) == .found(header, spoiled: 1))
         let checksum = CRC32C.checksum(bytes, 12..<Geometry.unit)
         for index in 0..<4 { bytes[8 + index] = UInt8(truncatingIfNeeded: checksum >> UInt32(index * 8)) }
-        #expect(SegmentHeaderState.read(bytes) == .newer(version: 4))
+        #expect(SegmentHeaderState.read(bytes) == .newer(version: 5))
     }
 
     @Test(arguments: [false, true])
     func `a header tells what may be in its segment`(holdsCopies: Bool) {
-        for holdsGroups in [false, true] {
+        for (holdsGroups, holdsPacked) in [(false, false), (true, false), (false, true), (true, true)] {
             let header = SegmentHeader(
                 store: store, kind: .cold, generation: 42, index: 3, segments: 12, geometry: geometry, log: log,
-                next: Offset(1000), mayHoldCopies: holdsCopies, mayHoldGroups: holdsGroups)
+                next: Offset(1000), mayHoldCopies: holdsCopies, mayHoldGroups: holdsGroups, mayHoldPacked: holdsPacked)
             #expect(SegmentHeaderState.read(header.encoded()) == .found(header, spoiled: 0))
+            // As old as may be, so that older programs read what they can.
+            let version = holdsPacked ? 4 : holdsGroups ? 3 : holdsCopies ? 2 : 1
+            #expect(header.encoded()[12] == UInt8(version))
         }
     }
 

@@ -183,8 +183,8 @@ struct CopySpaceTests {
         let segment = rig.ring.hot?.segment
         while (rig.ring.hot?.unit ?? 0) < 10 { try fill(rig, rounds: 1, own: 1, copies: 0) }
         // More than fits a block, as after the eviction of a log in many pieces; the last come into the next segment.
-        for place in UInt64(1)..<1500 { rig.ring.addGap(peerLog.log, place * 2, place * 2 + 1, .evicted) }
-        rig.offered[peerLog] = Set(0..<3000)
+        for place in UInt64(1)..<3500 { rig.ring.addGap(peerLog.log, place * 2, place * 2 + 1, .evicted) }
+        rig.offered[peerLog] = Set(0..<7000)
         try rig.store(peerLog, 2900..<2910)
         try rig.append([reading("d", .number(1), at: rig.uptime)])
         rig.commitAll(limit: 1)
@@ -258,17 +258,19 @@ struct CopySpaceTests {
     }
 
     @Test
-    func `an older program refuses a ring as soon as a segment was opened for copies, and not before`() throws {
+    func `a segment says whether it was opened for copies, and one before them does not`() throws {
         let rig = try Rig()
-        func versions() throws -> Set<UInt8> {
+        func mayHoldCopies() throws -> Set<Bool> {
             let bytes = rig.options.geometry.segmentBytes
-            let all = try rig.ring.segments.indices.map { try rig.disk.read(at: $0 * bytes + 12, count: 1)[0] }
-            return Set(all).subtracting([0])
+            let headers = try rig.ring.segments.indices.map {
+                SegmentHeaderState.read(try rig.disk.read(at: $0 * bytes, count: Geometry.headerBytes))
+            }
+            return Set(headers.compactMap { if case .found(let header, _) = $0 { header.mayHoldCopies } else { nil } })
         }
         try fill(rig, rounds: 40, own: 30, copies: 0)
-        #expect(try versions() == [1])
+        #expect(try mayHoldCopies() == [false])
         try fill(rig, rounds: 40, own: 30, copies: 1)
-        #expect(try versions() == [1, 2])
+        #expect(try mayHoldCopies() == [false, true])
     }
 
     @Test

@@ -10,19 +10,23 @@ import Model
 /// | slope         | signed           | form & 0x20: the predictor's, less the hint                           |
 /// | shift         | 6 bits           | form > 0: the first one of ``Rice``                                   |
 /// | shift of runs | 6 bits           | form & 0x10: the same for the runs                                    |
-/// | errors        | Rice codes       | form > 0: zigzag; with form & 0x10 each behind the count of zeros before |
+/// | errors        | Rice codes       | form > 0: zigzag; with form & 0x10 each behind the count of zeros before; |
+/// |               |                  | with form & 0x80 as they are, none being negative                      |
 ///
 /// The rest of form is 1 and more: the place in ``Predictor/kinds`` and 1.
 enum IntegerColumn {
     private static let sparse: UInt8 = 0x10
     private static let sloped: UInt8 = 0x20
     private static let divided: UInt8 = 0x40
+    private static let rising: UInt8 = 0x80
 
     /// What writer and reader agree on for one column.
     private struct Plan {
         var kind = 0
         var slope: Int64 = 0
         var isSparse = false
+        /// No error is negative. Never with ``isSparse``.
+        var isRising = false
         var start = 0
         var runStart = 0
     }
@@ -31,18 +35,21 @@ enum IntegerColumn {
 
     /// - Parameter hint: The slope that is likely; the one written becomes the next hint.
     /// - Parameter isSteady: The numbers mostly grow by the same, as times and counters do.
-    static func write(_ numbers: [Int64], isSteady: Bool, hint: inout Int64, to bytes: inout [UInt8]) {
+    /// - Parameter mayRise: Readers know the form of numbers that never fall.
+    static func write(
+        _ numbers: [Int64], isSteady: Bool, mayRise: Bool = false, hint: inout Int64, to bytes: inout [UInt8]
+    ) {
         guard let first = numbers.first, numbers.contains(where: { $0 != first }) else {
             bytes.append(0)
             bytes.append(signed: numbers.first ?? 0)
             return
         }
         let (divisor, rest) = divided(numbers)
-        let plan = best(rest, slope: isSteady ? medianStep(rest) : 0)
+        let plan = best(rest, slope: isSteady ? medianStep(rest) : 0, mayRise: mayRise)
         let isSloped = plan.slope != 0
         bytes.append(
             UInt8(plan.kind + 1) | (plan.isSparse ? sparse : 0) | (isSloped ? sloped : 0)
-                | (divisor > 1 ? Self.divided : 0))
+                | (divisor > 1 ? Self.divided : 0) | (plan.isRising ? rising : 0))
         bytes.append(signed: first)
         if divisor > 1 { bytes.append(varint: divisor) }
         if isSloped {
@@ -55,9 +62,11 @@ enum IntegerColumn {
         bytes.append(contentsOf: writer.bytes)
     }
 
-    static func write(_ numbers: [Int64], isSteady: Bool = false, to bytes: inout [UInt8]) {
+    static func write(
+        _ numbers: [Int64], isSteady: Bool = false, mayRise: Bool = false, to bytes: inout [UInt8]
+    ) {
         var hint: Int64 = 0
-        write(numbers, isSteady: isSteady, hint: &hint, to: &bytes)
+        write(numbers, isSteady: isSteady, mayRise: mayRise, hint: &hint, to: &bytes)
     }
 
     /// The greatest common divisor of all differences from the first, and these divided by it: a sensor of 12 bits told in decimals, and
@@ -91,26 +100,30 @@ enum IntegerColumn {
         return steps[steps.count / 2]
     }
 
-    private static func best(_ numbers: [Int64], slope: Int64) -> Plan {
+    private static func best(_ numbers: [Int64], slope: Int64, mayRise: Bool) -> Plan {
         var best = Plan()
         var least = Int.max
         func consider(_ plan: Plan) {
             var plan = plan
             var sum: UInt64 = 0
             var zeros = 0
+            var isRising = mayRise
             var predictor = Predictor(Predictor.kinds[plan.kind], slope: plan.slope)
             for number in numbers {
                 let error = (number &- predictor.guess).zigzagged
                 predictor.take(number)
                 sum &+= min(error, 1 << 40)
                 if error == 0 { zeros += 1 }
+                if error & 1 == 1 { isRising = false }
             }
-            plan.start = Rice.start(sum: sum, count: numbers.count)
+            plan.isRising = isRising
+            plan.start = Rice.start(sum: isRising ? sum / 2 : sum, count: numbers.count)
             // A mean below what the others have in whole bits cannot be told before it is tried; one far above can.
             guard plan.start < 3 || numbers.count * (plan.start - 2) < least else { return }
             if zeros * 2 > numbers.count {
                 var sparse = plan
                 sparse.isSparse = true
+                sparse.isRising = false
                 let others = numbers.count - zeros
                 sparse.start = Rice.start(sum: sum &- UInt64(others), count: others)
                 sparse.runStart = Rice.start(sum: UInt64(zeros), count: others + 1)
@@ -137,7 +150,8 @@ enum IntegerColumn {
         sink.append(UInt64(plan.start), bits: Rice.startBits)
         guard plan.isSparse else {
             for number in numbers {
-                errors.write((number &- predictor.guess).zigzagged, to: &sink)
+                let error = number &- predictor.guess
+                errors.write(plan.isRising ? UInt64(bitPattern: error) : error.zigzagged, to: &sink)
                 predictor.take(number)
             }
             return
@@ -169,7 +183,10 @@ enum IntegerColumn {
         let first = try reader.signed()
         guard form != 0 else { return [Int64](repeating: first, count: count) }
         let kind = Int(form & 0xF) - 1
-        guard Predictor.kinds.indices.contains(kind), form & 0x80 == 0 else { throw .invalid("form of a column") }
+        let isRising = form & rising != 0
+        guard Predictor.kinds.indices.contains(kind), !isRising || form & sparse == 0 else {
+            throw .invalid("form of a column")
+        }
         let divisor = form & divided == 0 ? 1 : Int64(bitPattern: try reader.varint())
         var plan = Plan(kind: kind)
         plan.isSparse = form & sparse != 0
@@ -188,7 +205,8 @@ enum IntegerColumn {
             var predictor = Predictor(Predictor.kinds[kind], slope: plan.slope)
             var errors = Rice(start: plan.start)
             for _ in 1..<max(count, 1) {
-                let number = predictor.guess &+ (try errors.read(from: &bits)).unzigzagged
+                let error = try errors.read(from: &bits)
+                let number = predictor.guess &+ (isRising ? Int64(bitPattern: error) : error.unzigzagged)
                 predictor.take(number)
                 numbers.append(first &+ number &* divisor)
             }

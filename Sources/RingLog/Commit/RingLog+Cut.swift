@@ -217,7 +217,7 @@ extension RingLog {
         SegmentHeader(
             store: store, kind: kind, generation: head.generation, index: head.segment, segments: segments.count,
             geometry: options.geometry, log: currentLog ?? LogID(0), next: nextOffset,
-            mayHoldCopies: hasCopies, mayHoldGroups: kind == .cold)
+            mayHoldCopies: hasCopies, mayHoldGroups: kind == .cold, mayHoldPacked: kind == .hot)
     }
 
     func segmentStart(_ segment: Int) -> Int { segment * options.geometry.segmentBytes }

@@ -246,7 +246,9 @@ extension RingLog {
         guard let scan = item.scan, item.footer == nil, item.header?.index == item.segment, scan.isSound
         else { return nil }
         // An older program opened it: what would be added now is not of the format that its header tells.
-        guard item.kind == .hot || item.header?.mayHoldGroups == true else { return nil }
+        guard item.kind == .hot ? item.header?.mayHoldPacked == true : item.header?.mayHoldGroups == true else {
+            return nil
+        }
         let head = Head(segment: item.segment, generation: item.generation, continuing: scan)
         let footer = Footer.mostUnits(
             runs: head.runs + 1, dictionaryBytes: head.dictionary.bytes, blockBytes: options.geometry.blockBytes)
