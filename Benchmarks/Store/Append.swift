@@ -6,8 +6,8 @@ import Posix
 import RingLog
 import TestKit
 
-/// Appends of 100 readings a commit: the ring, merging behind itself as it does in the daemon, new and filled once, and
-/// SQLite.
+/// Appends of 100 readings a commit: the ring, merging behind itself as it does in the daemon, new and filled once, and the stores that
+/// others use for this.
 struct Append {
     let commits: Int
     let runs: Int
@@ -18,10 +18,10 @@ struct Append {
     private struct Figures {
         /// Readings per second of wall time.
         let rate: Double
+        /// Seconds that each commit took.
+        let commits: [Double]
         /// Bytes per reading that were handed to the kernel.
         let written: Double
-        /// Bytes per reading, without what is written once only.
-        let steady: Double
         /// Bytes per reading in memory that the kernel holds to be written: all of a folio, however small the part of
         /// it that changed.
         let accounted: Double
@@ -32,36 +32,40 @@ struct Append {
         let commitsOfReadings = Self.makeReadings(commits)
         var young: [Figures] = []
         var ring: [Figures] = []
-        var peer: [Figures] = []
-        var limit: [Double] = []
+        var peers: [(name: String, figures: [Figures])] = []
+        var limit: [Figures] = []
         for _ in 0..<runs {
             young.append(try measureRing(commitsOfReadings, isNew: true))
             ring.append(try measureRing(commitsOfReadings, isNew: false))
-            peer.append(try measurePeer(commitsOfReadings))
+            for (index, make) in Self.peers.enumerated() {
+                let (name, figures) = try measurePeer(commitsOfReadings, make)
+                if peers.count == index { peers.append((name, [])) }
+                peers[index].figures.append(figures)
+            }
             limit.append(try measureDisk())
         }
         var report = Report(
             "append",
             columns: [
-                "what", "readings/s", "bytes written per reading", "of which steady", "as the kernel accounts",
-                "bytes at rest per reading",
+                "what", "readings/s", "times the ring", "a commit, ms: p50", "p99", "bytes written per reading",
+                "as the kernel accounts", "bytes at rest per reading",
             ])
-        Self.add("ring, filled once, as it is for the rest of its life", ring, to: &report)
-        Self.add("ring, new: zeros are written ahead of the readings", young, to: &report)
-        Self.add("SQLite, WAL, synchronous=FULL", peer, to: &report)
-        report.add(
-            "4 KiB overwritten and synced for each commit, and nothing else: the disk's limit", Spread(limit).text,
-            "41.0",
-            "41.0", "–", "–")
-        let ratio = Spread(ring.map(\.rate)).median / Spread(peer.map(\.rate)).median
-        let bytes = Spread(peer.map(\.written)).median / Spread(ring.map(\.written)).median
+        let own = Spread(ring.map(\.rate)).median
+        Self.add("ring, filled once, as it is for the rest of its life", ring, own, to: &report)
+        Self.add("ring, new: zeros are written ahead of the readings", young, own, to: &report)
+        for (name, figures) in peers { Self.add(name, figures, own, to: &report) }
+        Self.add("4 KiB overwritten and synced, and nothing else: the disk's limit", limit, own, to: &report)
         report.note(
-            "The filled ring takes \(ratio.text(2)) times as many readings a second and writes \(bytes.text(2)) times less. "
-                + "\(commits) commits of \(Self.readingsPerCommit) readings each, the same in both, one after the other "
-                + "on the same disk; medians of \(runs) runs. \(Trace.statistics) "
-                + "Steady leaves out the zeros that a ring is filled with once."
-        )
+            "\(commits) commits of \(Self.readingsPerCommit) readings each, the same in all, one after the other "
+                + "on the same disk, each synced; medians of \(runs) runs, least and most in brackets. \(Trace.statistics) "
+                + "Of the peers the bytes written are those that the kernel accounts to the process. At rest: as long as nothing is merged in "
+                + "the background, and of the others all files.")
         try report.publish()
+    }
+
+    /// Each with its own file or folder, given as a path.
+    private static var peers: [(String) throws -> any Peer] {
+        [{ try SQLitePeer(path: $0) }, { try LMDBPeer(path: $0) }, { try RocksDBPeer(path: $0) }]
     }
 
     private static func makeReadings(_ commits: Int) -> [[Reading]] {
@@ -69,11 +73,17 @@ struct Append {
         return (0..<commits).map { _ in trace.next() }
     }
 
-    private static func add(_ name: String, _ figures: [Figures], to report: inout Report) {
+    /// - Parameter own: The ring's readings per second.
+    private static func add(_ name: String, _ figures: [Figures], _ own: Double, to report: inout Report) {
+        let rates = Spread(figures.map(\.rate))
+        func latency(_ part: Double) -> String {
+            Spread(figures.map { Spread($0.commits).quantile(part) * 1000 }).median.text(2)
+        }
+        let atRest = Spread(figures.map(\.atRest)).median
         report.add(
-            name, Spread(figures.map(\.rate)).text, Spread(figures.map(\.written)).median.text(1),
-            Spread(figures.map(\.steady)).median.text(1), Spread(figures.map(\.accounted)).median.text(1),
-            Spread(figures.map(\.atRest)).median.text(1))
+            name, rates.text, (rates.median / own).text(2), latency(0.5), latency(0.99),
+            Spread(figures.map(\.written)).median.text(1), Spread(figures.map(\.accounted)).median.text(1),
+            atRest > 0 ? atRest.text(1) : "–")
     }
 
     private func measureRing(_ commits: [[Reading]], isNew: Bool) throws -> Figures {
@@ -86,7 +96,10 @@ struct Append {
         if !isNew { try fill(&ring, disk, now, &random) }
         let before = try Usage(of: getpid())
         let began = monotonicSeconds()
+        var times: [Double] = []
         for readings in commits {
+            let start = monotonicSeconds()
+            defer { times.append(monotonicSeconds() - start) }
             for reading in readings { _ = try ring.append(Entry([reading])) }
             // The first commit of all is a header alone.
             repeat { try commit(&ring, disk, now, &random) } while ring.waitingReadings > 0
@@ -98,7 +111,7 @@ struct Append {
         while ring.hasWork || mergesMore(&ring, disk) { try commit(&ring, disk, now, &random) }
         let count = Double(commits.count * Self.readingsPerCommit)
         return Figures(
-            rate: count / wall, written: Double(written.all) / count, steady: Double(written.steady) / count,
+            rate: count / wall, commits: times, written: Double(written.all) / count,
             accounted: Double(used.bytesWritten) / count, atRest: ring.statistics.bytesHeldPerReading)
     }
 
@@ -134,8 +147,8 @@ struct Append {
         return true
     }
 
-    /// Readings per second, if writing and syncing a block took all of the time.
-    private func measureDisk() throws -> Double {
+    /// As if writing and syncing a block took all of the time.
+    private func measureDisk() throws -> Figures {
         let folder = try Files.makeFolder()
         defer { Files.remove(folder) }
         let blocks = 1024
@@ -143,28 +156,44 @@ struct Append {
         for place in 0..<blocks { try disk.write([UInt8](repeating: 0, count: 4096), at: place * 4096) }
         try disk.sync()
         let block = [UInt8](repeating: 0xA5, count: 4096)
-        let began = monotonicSeconds()
-        for place in 0..<commits {
-            try disk.write(block, at: place % blocks * 4096)
-            try disk.sync()
-        }
-        return Double(commits * Self.readingsPerCommit) / (monotonicSeconds() - began)
-    }
-
-    private func measurePeer(_ commits: [[Reading]]) throws -> Figures {
-        let folder = try Files.makeFolder()
-        defer { Files.remove(folder) }
-        let peer = try SQLitePeer(path: folder + "/peer.db")
         let before = try Usage(of: getpid())
         let began = monotonicSeconds()
-        for readings in commits { try peer.commit(readings) }
+        var times: [Double] = []
+        for place in 0..<commits {
+            let start = monotonicSeconds()
+            try disk.write(block, at: place % blocks * 4096)
+            try disk.sync()
+            times.append(monotonicSeconds() - start)
+        }
         let wall = monotonicSeconds() - began
         let used = try Usage(of: getpid()).since(before)
-        try peer.checkpoint()
+        let count = Double(commits * Self.readingsPerCommit)
+        return Figures(
+            rate: count / wall, commits: times, written: Double(commits * block.count) / count,
+            accounted: Double(used.bytesWritten) / count, atRest: 0)
+    }
+
+    private func measurePeer(
+        _ commits: [[Reading]], _ make: (String) throws -> any Peer
+    ) throws -> (name: String, figures: Figures) {
+        let folder = try Files.makeFolder()
+        defer { Files.remove(folder) }
+        let peer = try make(folder + "/peer")
+        let before = try Usage(of: getpid())
+        let began = monotonicSeconds()
+        var times: [Double] = []
+        for readings in commits {
+            let start = monotonicSeconds()
+            try peer.commit(readings)
+            times.append(monotonicSeconds() - start)
+        }
+        let wall = monotonicSeconds() - began
+        let used = try Usage(of: getpid()).since(before)
         let count = Double(commits.count * Self.readingsPerCommit)
         let written = Double(used.bytesWritten) / count
-        return Figures(
-            rate: count / wall, written: written, steady: written, accounted: written,
-            atRest: Double(try Files.size(peer.path)) / count)
+        let figures = Figures(
+            rate: count / wall, commits: times, written: written, accounted: written,
+            atRest: Double(try peer.settle()) / count)
+        return (peer.name, figures)
     }
 }

@@ -167,6 +167,6 @@ package final class Gateway: Sendable {
     var housekeeper: Housekeeper {
         Housekeeper(
             parts: parts, clock: parts.clock, snapshot: LatestSnapshot(store: parts.store), manager: manager,
-            logger: logger)
+            logger: logger, retention: configuration.storage.keep)
     }
 }

@@ -8,13 +8,16 @@ import Model
 import Posix
 import Supervision
 
-/// What has to be done now and then: ask whether the clock is right, keep a snapshot of the newest readings, feed the watchdog.
+/// What has to be done now and then: ask whether the clock is right, keep a snapshot of the newest readings, let go what is too old, feed the
+/// watchdog.
 struct Housekeeper: Sendable {
     let parts: Gateway.Parts
     let clock: SystemClock
     let snapshot: LatestSnapshot
     let manager: ServiceManager
     let logger: Logger
+    /// How old a reading may become that every required sink has; `nil`: as old as there is room.
+    let retention: Duration?
 
     private static let snapshotEvery = Duration.seconds(60)
 
@@ -23,6 +26,7 @@ struct Housekeeper: Sendable {
         // Readings of an earlier run in this boot may still wait to be dated.
         if wasTrusted { await anchor() }
         var lastSnapshot = clock.now
+        var lastExpiry: MonotonicInstant?
         var node = parts.node
         while true {
             context.heartbeat()
@@ -32,6 +36,13 @@ struct Housekeeper: Sendable {
             if isTrusted, !wasTrusted { await clockBecameRight() }
             wasTrusted = isTrusted
             await keep(&node)
+            if let retention, isTrusted,
+                lastExpiry.map({ $0.duration(to: clock.now) >= Self.pause(of: retention) }) ?? true
+            {
+                lastExpiry = clock.now
+                let limit = clock.stamp.wall.rawValue - Int64(retention.inSeconds * 1000)
+                await parts.gateway.handle(.expire(before: Milliseconds(limit)))
+            }
             if lastSnapshot.duration(to: clock.now) >= Self.snapshotEvery {
                 lastSnapshot = clock.now
                 await saveSnapshot()
@@ -40,6 +51,9 @@ struct Housekeeper: Sendable {
             }
         }
     }
+
+    /// A walk over the index of a large ring takes some milliseconds; blocks of a busy one hold minutes.
+    private static func pause(of retention: Duration) -> Duration { min(retention / 64, .seconds(600)) }
 
     /// A gateway whose card was cloned has drawn another node id: the next start must find that one.
     private func keep(_ node: inout NodeID) async {

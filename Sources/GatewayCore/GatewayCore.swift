@@ -162,6 +162,10 @@ package struct GatewayCore: Sendable {
         case .tallied(let result): tallied(result)
         case .damageFound(let damage): handle(ring.noteDamage(damage), now: now, &directives)
         case .unreadFound(let unread): handle(ring.noteUnread(unread, now: now), now: now, &directives)
+        case .expire(let limit):
+            handle(ring.expire(before: limit), now: now, &directives)
+            // That it is gone is to be known before the room is used.
+            if ring.hasWork { touchState(now: now) }
         case .clockTrusted(let anchor):
             ring.anchor(anchor)
             tellAnchor(anchor, now: now, &directives)

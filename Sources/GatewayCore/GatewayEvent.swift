@@ -52,6 +52,8 @@ package enum GatewayEvent: Sendable {
     case unreadFound([DamagedRange])
     /// The wall clock became right: readings of this boot that were stamped before are told with this offset.
     case clockTrusted(ClockAnchor)
+    /// What was measured before need not be kept any longer, once every required sink has it.
+    case expire(before: Milliseconds)
     /// A broker has no memory of our session: its message ids begin anew.
     case sessionLost(String)
     /// A peer, or somebody who says so, sent this.

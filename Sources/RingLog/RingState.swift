@@ -100,6 +100,7 @@ struct Counters: Sendable {
     var evictedUploaded = 0
     var copiesStored = 0
     var evictedCopies = 0
+    var expired = 0
     var mergedReadings = 0
     var failedCommits = 0
 }

@@ -23,6 +23,8 @@ package struct RingStatistics: Hashable, Sendable {
     package var lost = 0
     package var evictedPending = 0
     package var evictedUploaded = 0
+    /// Given up for their age, copies among them; they are in the counts of evicted ones as well.
+    package var expired = 0
     /// Copies of other logs, stored and given up since the start; the counts above are of own readings alone, but for damage and merging.
     package var copiesStored = 0
     package var evictedCopies = 0
@@ -65,6 +67,7 @@ extension RingLog {
         all.evictedUploaded = counters.evictedUploaded
         all.copiesStored = counters.copiesStored
         all.evictedCopies = counters.evictedCopies
+        all.expired = counters.expired
         var bytes = 0
         for log in logOrder {
             var last: (UInt16, UInt16)?

@@ -8,14 +8,16 @@ import Testing
 /// Long random lives of small rings beside a plain model.
 struct HistoryTests {
     // The last three lost what a peer had brought back: the copy that had been given up was found first and hidden with its gap.
-    // From 1000 on segments are named before they must go, which takes a ring that is full of merged blocks.
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 106, 169, 202, 1002, 1004] as [UInt64])
+    // From 1000 on segments are named before they must go, which takes a ring that is full of merged blocks; from 2000 on readings go for
+    // their age.
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8, 106, 169, 202, 1002, 1004, 2001, 2003] as [UInt64])
     func `what was acknowledged survives any mix of commits, merges, evictions, crashes and failing syncs`(seed: UInt64)
         throws
     {
         var history = try History(seed: seed)
         try history.run(steps: seed >= 1000 ? 1500 : 400)
-        #expect((history.named > 0) == (seed >= 1000))
+        #expect((history.named > 0) == (1000..<2000).contains(seed))
+        #expect((history.expired > 0) == (seed >= 2000))
     }
 }
 
@@ -26,18 +28,27 @@ struct History {
     let isCrowded: Bool
     /// Times that the ring named what goes next.
     private(set) var named = 0
+    /// Readings that went for their age.
+    private(set) var expired = 0
+    private let isAging: Bool
 
     init(seed: UInt64) throws {
         draw = SeededRandom(seed: seed &* 7919)
         var options = smallOptions()
         let segments = 8 + Int(seed % 5)
-        if seed >= 1000 { options.retention = .downsample } else if seed % 3 == 0 { options.retention = .rejectNew }
+        isAging = seed >= 2000
+        if (1000..<2000).contains(seed) {
+            options.retention = .downsample
+        } else if seed % 3 == 0 {
+            options.retention = .rejectNew
+        }
         isCrowded = seed % 2 == 0
         rig = try Rig(segments: segments, seed: seed, options: options)
     }
 
     mutating func run(steps: Int) throws {
         for _ in 0..<steps {
+            if isAging, draw.next() % 20 == 0 { expireSome() }
             switch draw.next() % 100 {
             case 0..<27: appendSome()
             case 27..<35: try storeSome()
@@ -133,6 +144,13 @@ struct History {
         for (log, range) in next.parts {
             #expect(rig.ring.readPlan(log: log, range: range, limit: 1).isEmpty, "\(range) goes, wherever it lies")
         }
+    }
+
+    private mutating func expireSome() {
+        let age = Int64(draw.next() % UInt64(rig.uptime))
+        let before = rig.ring.statistics.expired
+        rig.note(rig.ring.expire(before: Milliseconds((wallBase + rig.uptime - age) / 1000)))
+        expired += rig.ring.statistics.expired - before
     }
 
     private mutating func releaseSome() {

@@ -135,4 +135,58 @@ struct SpaceTests {
         #expect(hours > 600 && hours < 800)
         #expect(RingCapacity.hours(ringBytes: 16 << 20, readingsPerSecond: 100) == 0)
     }
+
+    /// Wall time of the readings that ``fill(_:rounds:maintain:)`` adds next.
+    private func wall(_ rig: Rig) -> Milliseconds { Milliseconds((wallBase + rig.uptime + 1_000_000) / 1000) }
+
+    @Test
+    func `what every sink has goes when it is too old, and what one lacks does not`() throws {
+        let rig = try Rig(segments: 12)
+        try fill(rig, rounds: 150)
+        let log = try #require(rig.ring.currentLog)
+        let limit = wall(rig)
+        try fill(rig, rounds: 150)
+        let released = 40 * 60 + 7
+        rig.release(log, upTo: released)
+        rig.note(rig.ring.expire(before: limit))
+        #expect(rig.ring.gaps(of: log) == [Gap(log: log, range: offsets(0..<UInt64(released)), reason: .uploaded)])
+        #expect(rig.ring.statistics.expired == released && rig.evicted == released)
+
+        rig.release(log, upTo: 280 * 60)
+        let free = rig.ring.statistics.freeSegments
+        rig.note(rig.ring.expire(before: limit))
+        rig.commitAll(maintain: true)
+        let gone = try #require(rig.ring.gaps(of: log).first)
+        // Blocks go whole: the one that the limit cuts in two stays, and so does what no block older than the limit holds.
+        #expect(rig.ring.gaps(of: log).count == 1 && gone.reason == .uploaded && gone.range.lowerBound == .zero)
+        #expect((130 * 60...150 * 60).contains(Int(gone.range.upperBound.rawValue)), "\(gone)")
+        #expect(rig.ring.statistics.freeSegments > free)
+        #expect(rig.ring.statistics.oldest.map { $0 < limit } ?? false)
+        rig.check()
+        try rig.cutPower { _ in false }
+        #expect(rig.ring.gaps(of: log) == [gone])
+        rig.check()
+    }
+
+    @Test
+    func `readings that nobody can date, and those that commits still need, are of no age`() throws {
+        let rig = try Rig(segments: 12)
+        for _ in 0..<150 {
+            rig.uptime += 1_000_000
+            try rig.append((0..<60).map { reading("d\($0)", .number(1), at: rig.uptime, trusted: false) })
+            rig.commitAll(maintain: true)
+        }
+        let log = try #require(rig.ring.currentLog)
+        rig.release(log, upTo: rig.acknowledged[log] ?? 0)
+        rig.note(rig.ring.expire(before: wall(rig)))
+        #expect(rig.ring.statistics.expired == 0)
+        try rig.cutPower { _ in false }
+
+        let fresh = try Rig(segments: 12)
+        try fill(fresh, rounds: 20)
+        let young = try #require(fresh.ring.currentLog)
+        fresh.release(young, upTo: fresh.acknowledged[young] ?? 0)
+        fresh.note(fresh.ring.expire(before: wall(fresh)))
+        #expect(fresh.ring.statistics.expired == 0 && fresh.ring.statistics.readingsHeld == 1200)
+    }
 }

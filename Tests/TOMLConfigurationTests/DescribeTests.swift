@@ -49,6 +49,7 @@ let everything = #"""
     acks = 2
     when_full = "reject-new"
     clock_wait = "5 min"
+    keep = "30 d"
     scrub_interval = "1 d"
     card_endurance = "20 TB"
     [log]

@@ -56,7 +56,7 @@ final class SQLitePeer: Peer {
     }
 
     /// Moves what is in the write-ahead log to the database; its size then is what the readings take at rest.
-    func checkpoint() throws { try execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+    private func checkpoint() throws { try execute("PRAGMA wal_checkpoint(TRUNCATE)") }
 
     private func id(of wanted: Series) throws -> Int64 {
         if let known = series[wanted] { return known }

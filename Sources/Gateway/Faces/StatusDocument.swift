@@ -165,6 +165,8 @@ struct StatusDocument: Sendable {
             json.integer(statistics.lost)
             json.key("scrub")
             writeScrub(to: &json)
+            json.key("expired")
+            json.integer(statistics.expired)
             json.key("pending_percent")
             json.integer(core.pressure)
             json.key("downsampling")

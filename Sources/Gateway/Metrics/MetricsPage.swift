@@ -176,6 +176,7 @@ struct MetricsPage: Sendable {
             "readings_of_windows", "Readings that were stored in their place.", status.core.downsampling?.given ?? 0)
         counter("readings_evicted_pending", "Readings overwritten before all sinks had them.", ring.evictedPending)
         counter("readings_evicted_uploaded", "Readings overwritten after all sinks had them.", ring.evictedUploaded)
+        counter("readings_expired", "Readings given up for their age.", ring.expired)
         text.gauge("covey_ring_readings", "Readings that the ring holds.", ring.readingsHeld)
         text.gauge(
             "covey_ring_bytes_per_reading", "Bytes that the held readings take, each.", ring.bytesHeldPerReading)

@@ -160,7 +160,7 @@ extension RingLog {
         census = nil
     }
 
-    private mutating func leave(_ log: LogID, _ lower: UInt64, _ upper: UInt64, _ reason: GapReason) {
+    mutating func leave(_ log: LogID, _ lower: UInt64, _ upper: UInt64, _ reason: GapReason) {
         guard lower < upper else { return }
         addGap(log, lower, upper, reason)
         let count = Int(upper - lower)

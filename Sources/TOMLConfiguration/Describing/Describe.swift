@@ -21,6 +21,11 @@ extension GatewayConfiguration {
         writer.text("when_full", storage.whenFull.rawValue)
         if storage.whenFull == .downsample { writer.duration("downsample_window", storage.downsampleWindow) }
         writer.duration("clock_wait", storage.clockWait)
+        if let keep = storage.keep {
+            writer.duration("keep", keep)
+        } else {
+            writer.none("keep", "until the room is needed")
+        }
         if storage.scrubInterval > .zero {
             writer.duration("scrub_interval", storage.scrubInterval)
         } else {

@@ -23,6 +23,7 @@ enum Bounds {
     static let cardEndurance = ByteCount(1_000_000_000)...ByteCount(100_000_000_000_000_000)
     /// Below a second a small board would do nothing else.
     static let scrubInterval = Duration.seconds(1)...Duration.seconds(365 * 86_400)
+    static let keep = Duration.seconds(1)...Duration.seconds(3650 * 86_400)
     /// Below a second little would be won; above a day little would be told.
     static let downsampleWindow = Duration.seconds(1)...Duration.seconds(86_400)
     static let clockWait = Duration.zero...Duration.seconds(24 * 3600)

@@ -57,6 +57,7 @@ extension RootReader {
                 at: reader.keyPosition("downsample_window"), "`downsample_window` has no effect",
                 suggestion: "write `when_full` = \"downsample\" as well")
         }
+        let keep = reader.duration("keep", in: Bounds.keep)
         let clockWait = reader.duration("clock_wait", in: Bounds.clockWait)
         let scrub = reader.duration("scrub_interval", in: Bounds.scrubInterval, words: [("off", .zero)])
         let endurance = reader.value("card_endurance") { (item) throws(Unfit) in
@@ -67,7 +68,7 @@ extension RootReader {
             ringSize: ByteCount(size.rawValue / Bounds.segmentBytes * Bounds.segmentBytes),
             commitWindow: window ?? Defaults.commitWindow, acks: acks, whenFull: whenFull?.value ?? .dropOldest,
             downsampleWindow: downsampleWindow ?? Defaults.downsampleWindow, clockWait: clockWait ?? Defaults.clockWait,
-            scrubInterval: scrub ?? Defaults.scrubInterval,
+            keep: keep, scrubInterval: scrub ?? Defaults.scrubInterval,
             cardEndurance: endurance?.value)
     }
 

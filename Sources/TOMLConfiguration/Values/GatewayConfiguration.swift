@@ -61,6 +61,8 @@ package struct StorageConfiguration: Hashable, Sendable {
     package var downsampleWindow: Duration
     /// How long readings under an untrusted clock wait for a trusted one before they leave as `clock-unsynced`.
     package var clockWait: Duration
+    /// How old a reading may become that every required sink has; `nil`: it stays until its room is needed.
+    package var keep: Duration?
     /// Within this time everything that the ring holds is read once, to see whether the card still has it; zero: it is not.
     package var scrubInterval: Duration
     /// What may be written to the card in all, as its maker says; `nil` where that is not known.
