@@ -14,7 +14,7 @@ cache=$(cd "${1:?usage: test.sh CACHE-FOLDER [FILTER]}" && pwd -P)
 # The package without its programs, and so without packages of others.
 write_package tests '
 let pure: Set<String> = [
-    "CCovey", "CTOML", "Model", "Environment", "LogFormat", "SupervisionCore", "Membership", "GossipState", "Replication", "RingLog",
+    "CCovey", "CTOML", "CZlib", "Model", "Environment", "LogFormat", "SupervisionCore", "Membership", "GossipState", "Replication", "RingLog",
     "Devices", "Sinks", "GatewayCore", "Posix", "TOMLConfiguration", "Simulator", "ModelTests", "LogFormatTests",
     "SupervisionCoreTests", "MembershipTests", "GossipStateTests", "ReplicationTests", "RingLogTests", "DevicesTests", "SinksTests",
     "GatewayCoreTests", "PosixTests", "TOMLConfigurationTests",
