@@ -9,16 +9,17 @@ struct ColdColumns {
         var messages: Range<Int>
     }
 
+    /// Plain numbers, as most are passed over: what counts references would cost more than all else.
     private struct Track {
         let series: Int
         let form: UInt8
         /// The group's first track.
         let first: Int
-        /// Messages of the group that have it; `nil` for all.
-        let isThere: [Int64]?
+        /// Which messages of the group have it, a place in ``marks``; `nil` for all.
+        let marks: Int?
         let count: Int
-        /// Stands before the values.
-        let values: ByteReader
+        /// Where its values are in ``bytes``.
+        let values: Range<Int>
     }
 
     /// A track whose values somebody wants.
@@ -30,6 +31,9 @@ struct ColdColumns {
 
     private var groups: [Group] = []
     private var tracks: [Track] = []
+    /// Of each track that is not in all messages of its group: 1 for each that has it.
+    private var marks: [[Int64]] = []
+    private let bytes: [UInt8]
     private var messages = MessageOrder.Groups()
     /// The group of each message, in the order in which they came.
     private var order: [Int32] = []
@@ -39,6 +43,7 @@ struct ColdColumns {
     /// `readings`: of the block; so many the groups must have.
     init(_ section: ByteReader, readings: Int) throws(FormatError) {
         var reader = section
+        bytes = section.bytes
         marksLeft = ColdGroups.marksPerReading * readings
         let base = try reader.signed()
         var hint: Int64 = 0
@@ -50,7 +55,8 @@ struct ColdColumns {
             if head & 1 != 0 {
                 let back = try reader.count(limit: index, "group of the same times")
                 guard back > 0 else { throw .invalid("group of the same times") }
-                messages.times.append(contentsOf: messages.times[groups[index - back].messages])
+                // One by one: a slice of an array that grows makes a copy of all of it.
+                for message in groups[index - back].messages { messages.times.append(messages.times[message]) }
             } else {
                 let count = try reader.count(limit: readings, "messages")
                 guard count > 0 else { throw .invalid("messages") }
@@ -79,21 +85,25 @@ struct ColdColumns {
             guard series >= 0, series < Int64(Limits.series) else { throw .invalid("series index") }
             next = series + 1
             let form = try reader.byte()
-            var part = try reader.part(try reader.count(limit: reader.end - reader.position, "length of a series"))
-            var isThere: [Int64]?
-            var count = messages.count
+            let length = try reader.count(limit: reader.end - reader.position, "length of a series")
+            var values = reader.position..<reader.position + length
+            var (place, count): (Int?, Int) = (nil, messages.count)
             if head & 1 != 0 {
                 marksLeft -= messages.count
                 guard marksLeft >= 0 else { throw .invalid("messages of a series") }
-                let marks = try IntegerColumn.read(messages.count, from: &part)
-                count = marks.count { $0 == 1 }
+                var part = ByteReader(bytes, values)
+                let isThere = try IntegerColumn.read(messages.count, from: &part)
+                count = isThere.count { $0 == 1 }
                 guard count > 0 else { throw .invalid("messages of a series") }
-                isThere = marks
+                values = part.position..<values.upperBound
+                place = marks.count
+                marks.append(isThere)
             }
+            _ = try reader.part(length)
             found += count
             guard found <= readings else { throw .invalid("count of readings") }
             tracks.append(
-                Track(series: Int(series), form: form, first: first, isThere: isThere, count: count, values: part))
+                Track(series: Int(series), form: form, first: first, marks: place, count: count, values: values))
         }
     }
 
@@ -116,22 +126,20 @@ struct ColdColumns {
         var open = [Open?](repeating: nil, count: tracks.count)
         var cursors = [Int](repeating: 0, count: tracks.count)
         var heads = groups.map { $0.messages.lowerBound }
-        var place = 0
+        var next = 0
         for message in order {
             let group = groups[Int(message)]
             let head = heads[Int(message)]
             guard head < group.messages.upperBound else { throw .invalid("order of messages") }
             heads[Int(message)] += 1
             for track in group.tracks {
-                if let isThere = tracks[track].isThere, isThere[head - group.messages.lowerBound] != 1 { continue }
-                defer {
-                    place += 1
-                    cursors[track] += 1
-                }
+                if let place = tracks[track].marks, marks[place][head - group.messages.lowerBound] != 1 { continue }
+                let (place, cursor) = (next, cursors[track])
+                next += 1
+                cursors[track] += 1
                 guard wanted[track], places.contains(place) else { continue }
                 if open[track] == nil { open[track] = try self.open(track, group, first: open[tracks[track].first]) }
                 guard let column = open[track] else { continue }
-                let cursor = cursors[track]
                 var quality = Quality.good
                 if let qualities = column.qualities {
                     guard let known = UInt8(exactly: qualities[cursor]).flatMap({ Quality(rawValue: $0) }) else {
@@ -143,14 +151,14 @@ struct ColdColumns {
                     place, tracks[track].series, messages.times[head], column.values[cursor], quality,
                     column.deviceTimes?.times[cursor].map { Milliseconds($0) })
             }
-            if place >= places.upperBound { return }
+            if next >= places.upperBound { return }
         }
     }
 
     /// `first`: the group's first track, where it is open.
     private func open(_ index: Int, _ group: Group, first known: Open?) throws(FormatError) -> Open {
         let track = tracks[index]
-        var reader = track.values
+        var reader = ByteReader(bytes, track.values)
         let values = try TrackValues.read(track.form, track.count, from: &reader)
         var qualities: [Int64]?
         if track.form & TrackForm.hasQualities != 0 { qualities = try IntegerColumn.read(track.count, from: &reader) }
@@ -167,7 +175,7 @@ struct ColdColumns {
 
     private func uptimes(of track: Track, _ group: Group) -> [Int64] {
         let times = messages.times[group.messages]
-        guard let isThere = track.isThere else { return Array(times) }
-        return zip(times, isThere).compactMap { $1 == 1 ? $0 : nil }
+        guard let place = track.marks else { return Array(times) }
+        return zip(times, marks[place]).compactMap { $1 == 1 ? $0 : nil }
     }
 }
