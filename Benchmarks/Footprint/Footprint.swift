@@ -16,7 +16,7 @@ struct Footprint {
         case "start": try await Start(runs: number ?? 3).run()
         case "rings":
             let sizes = words.dropFirst(2).compactMap { Int($0) }
-            try await Rings(runs: number ?? 3, sizes: sizes.isEmpty ? [64, 256, 1024] : sizes).run()
+            try await Rings(runs: number ?? 3, sizes: sizes.isEmpty ? [64, 1024] : sizes).run()
         default:
             throw ChildFailure(
                 description: "usage: footprint-benchmark load [SECONDS] | footprint-benchmark start [RUNS] "

@@ -1,9 +1,9 @@
+import BenchmarkKit
 import Environment
 import Glibc
 import LogFormat
 import Model
 import Posix
-import RingLog
 import TestKit
 
 /// A ring that is full of noise, which no encoding makes small: every series has a reading a minute, all at the same time.
@@ -15,37 +15,51 @@ struct FullRing {
     static let start: Int64 = 1_763_700_000_000_000
     static let minute: Int64 = 60_000_000
 
+    /// Readings of one commit while it is filled: the merged blocks, which nearly all of a ring is made of, are the same as of small commits.
+    private static let readingsPerCommit = 6000
+    /// The newest segments are read in full at a start, so they are as a daemon leaves them: a commit a minute, with the counters
+    /// of all streams beside the readings. Of many streams these are three of them.
+    private static let lastMinutes = 480
+
     static func device(_ number: Int) -> String { "sensor-\(number)" }
 
-    /// Fills a ring in `folder`/data until the oldest must go; nothing is synced. Returns the readings that it holds, and the
-    /// time of the newest in seconds since 1970.
-    func fill(_ folder: String) throws -> (readings: Int, newest: Int) {
+    /// What a ring has been filled with.
+    struct Content {
+        /// Readings that it holds.
+        let readings: Int
+        /// Readings that it has ever held.
+        let stored: Int
+        /// Time of the newest, in seconds since 1970.
+        let newest: Int
+    }
+
+    /// Fills a ring in `folder`/data until the oldest must go, and goes on for some hours; nothing is synced. Tells `progress` where it
+    /// is, now and then.
+    func fill(_ folder: String, progress: (String) -> Void = { _ in }) async throws -> Content {
         for path in [folder, folder + "/data"] where mkdir(path, 0o700) != 0 {
             throw ChildFailure(description: "\(path) cannot be made")
         }
         let disk = UnsyncedDisk(disk: try FileDisk(path: folder + "/data/ring", size: bytes))
-        var random = SeededRandom(seed: 1)
-        var ring = try RingLog.open(disk: disk, options: RingOptions(), using: &random).ring
-        let now = MonotonicInstant(nanoseconds: 0)
-        let series = (0..<devices).map { Series(device: DeviceID(Self.device($0)), metric: "power") }
-        var uptime: Int64 = 0
-        var isFull = false
-        while !isFull {
-            uptime += Self.minute
-            for series in series {
-                let stamp = Stamp(
-                    boot: BootID(high: 0, low: 1), uptime: Microseconds(uptime), wallOffset: Microseconds(Self.start),
-                    isTrusted: true)
-                let value = Value.number(Double.random(in: 0..<2000, using: &random))
-                _ = try ring.append(Entry([Reading(series: series, stamp: stamp, value: value)]))
-            }
-            while let plan = ring.cut(now: now, using: &random) {
-                for case .evicted in ring.finished(plan.id, plan.perform(on: disk), now: now) { isFull = true }
-                if let plan = ring.maintenance() { _ = ring.finished(plan.perform(on: disk)) }
-                if ring.waitingReadings == 0 { break }
-            }
+        var life = try RingLife(disk: disk, devices: devices)
+        let began = monotonicSeconds()
+        var told = began
+        while !life.isFull {
+            try await life.live(minutes: max(Self.readingsPerCommit / devices, 1))
+            guard case let now = monotonicSeconds(), now - told > 5 else { continue }
+            told = now
+            let millions = Double(life.minutes * devices) / 1e6
+            progress(
+                "\(millions.text(1)) million readings in \((now - began).text()) s, "
+                    + "\(life.bytesPerReading.text(1)) bytes each")
         }
-        return (ring.statistics.readingsHeld, Int((Self.start + uptime) / 1_000_000))
+        for _ in 0..<Self.lastMinutes {
+            try life.count()
+            try await life.live(minutes: 1)
+        }
+        try life.count()
+        return Content(
+            readings: try await life.end(), stored: life.minutes * devices,
+            newest: Int(Self.start / 1_000_000) + life.minutes * 60)
     }
 
     /// What is not there is in no cache either.
@@ -60,7 +74,7 @@ struct FullRing {
 }
 
 /// For filling a ring fast: durable when the kernel likes.
-private struct UnsyncedDisk: Disk {
+struct UnsyncedDisk: Disk {
     let disk: FileDisk
 
     var size: Int { disk.size }

@@ -12,58 +12,87 @@ struct Rings {
     private static let series = 1000
     private static let day = 86_400
 
+    /// Milliseconds, but for the starts.
+    private struct Figures {
+        var starts: [Double] = []
+        var warm: [Double] = []
+        var cold: [Double] = []
+        var single: [Double] = []
+        /// When nobody has asked anything yet, and at the end.
+        var usage: (young: Usage, used: Usage)?
+    }
+
     func run() async throws {
         var report = Report(
             "rings",
             columns: [
-                "ring", "million readings", "days", "seconds to the first answer", "RSS MiB", "of which its own",
-                "one day of one series, ms", "the same, not in the page cache, ms",
+                "ring", "million readings", "days", "seconds to the first answer", "RSS MiB, of which its own",
+                "the same after the queries", "one day of one series, ms", "the same, not in the page cache, ms",
+                "one reading, ms",
             ])
         for size in sizes { try await measure(size, &report) }
         report.note(
-            "\(Self.series) series, a reading a minute each, noise of all 52 bits: 7 to 8 bytes per reading, where a site's take 2 to 3. "
+            "\(Self.series) series, a reading a minute each, noise of all 52 bits: 10 to 11 bytes per reading, where a site's take 2 to 3. "
                 + "Medians of \(runs) runs, least and most in brackets; before a start and where it is said the ring was dropped from the "
-                + "page cache. Memory after the queries. A query is the whole program, from its start to its end.")
+                + "page cache. A query is the whole program, from its start to its end.")
         try report.publish()
     }
 
     private func measure(_ size: Int, _ report: inout Report) async throws {
         let folder = try Files.makeFolder()
         defer { Files.remove(folder) }
-        let (readings, newest) = try FullRing(bytes: size << 20, devices: Self.series).fill(folder + "/full")
-        var (starts, warm, cold) = ([Double](), [Double](), [Double]())
-        var usage: Usage?
-        // The first start counts what was filled in, which no later one does.
-        for run in 0...runs {
-            try FullRing.dropFromCache(folder + "/full/data/ring")
-            let began = monotonicSeconds()
-            let gateway = try await RunningGateway(folder: folder + "/full") {
-                RunningGateway.head($0, ring: "\(size) MiB")
-            }
-            if run > 0 { starts.append(monotonicSeconds() - began) }
-            for number in 0..<3 {
-                let device = FullRing.device((run * 3 + number) * 31 % Self.series)
-                try FullRing.dropFromCache(folder + "/full/data/ring")
-                cold.append(try await query(device, before: newest - Self.day, gateway))
-                warm.append(try await query(device, before: newest - Self.day, gateway))
-            }
-            usage = try gateway.usage()
-            _ = await gateway.process.terminate()
+        let full = try await FullRing(bytes: size << 20, devices: Self.series).fill(folder + "/full") {
+            Self.tell("\(size) MiB: \($0)")
         }
-        guard let usage else { return }
+        Self.tell("\(size) MiB: full, \((Double(full.readings) / 1e6).text(1)) million readings")
+        var figures = Figures()
+        // The first start makes what else a gateway keeps beside its ring.
+        for run in 0...runs {
+            try await live(size, folder + "/full", full, run: run, &figures)
+            if run == 0 { figures = Figures() }
+        }
+        guard let (young, used) = figures.usage else { return }
         report.add(
-            "\(size) MiB", (Double(readings) / 1e6).text(1), "\(readings / Self.series / 1440)",
-            Self.text(starts, 1, 2),
-            (Double(usage.residentKiB) / 1024).text(1), (Double(usage.privateKiB) / 1024).text(1),
-            Self.text(warm, 1000, 0),
-            Self.text(cold, 1000, 0))
+            "\(size) MiB", (Double(full.readings) / 1e6).text(1), "\(full.readings / Self.series / 1440)",
+            Self.text(figures.starts, 2), Self.text(young), Self.text(used), Self.text(figures.warm),
+            Self.text(figures.cold), Self.text(figures.single))
     }
 
-    /// The day before `end`, in seconds since 1970.
-    private func query(_ device: String, before end: Int, _ gateway: RunningGateway) async throws -> Double {
+    /// One start, and what is asked then.
+    private func live(
+        _ size: Int, _ folder: String, _ full: FullRing.Content, run: Int, _ figures: inout Figures
+    ) async throws {
+        try FullRing.dropFromCache(folder + "/data/ring")
+        let began = monotonicSeconds()
+        let gateway = try await RunningGateway(folder: folder) { RunningGateway.head($0, ring: "\(size) MiB") }
+        let started = monotonicSeconds() - began
+        figures.starts.append(started)
+        let young = try gateway.usage()
+        let end = full.newest - Self.day
+        for number in 0..<3 {
+            let device = FullRing.device((run * 3 + number) * 31 % Self.series)
+            try FullRing.dropFromCache(folder + "/data/ring")
+            figures.cold.append(try await query(device, (end - Self.day)..<end, gateway))
+            figures.warm.append(try await query(device, (end - Self.day)..<end, gateway))
+            figures.single.append(try await query(device, (end - 60)..<end, gateway))
+        }
+        figures.usage = (young, try gateway.usage())
+        let stored = try gateway.status().ledger.stored
+        guard stored == full.stored else {
+            throw ChildFailure(description: "\(stored) readings were ever stored, says the gateway, not \(full.stored)")
+        }
+        _ = await gateway.process.terminate()
+        Self.tell("\(size) MiB: started in \(started.text(2)) s; one day in \(Self.text(figures.warm)) ms")
+    }
+
+    /// A person who waits sees that it lives.
+    private static func tell(_ text: String) { say("rings: \(text)", to: STDERR_FILENO) }
+
+    /// Milliseconds until the readings of `span`, seconds since 1970, were printed.
+    private func query(_ device: String, _ span: Range<Int>, _ gateway: RunningGateway) async throws -> Double {
         let words = [
-            "query", device, "--since", Self.text(end - Self.day), "--until", Self.text(end), "--format", "csv",
-            "--socket", gateway.socket,
+            "query", device, "--since", Self.text(span.lowerBound), "--until", Self.text(span.upperBound),
+            "--format", "csv", "--socket", gateway.socket,
         ]
         let began = monotonicSeconds()
         let asked = try ChildProcess(Files.sibling("covey"), words)
@@ -72,8 +101,10 @@ struct Rings {
         }
         let seconds = monotonicSeconds() - began
         let rows = asked.log.count { $0.contains(device) }
-        guard rows == 1440 else { throw ChildFailure(description: "\(rows) readings of \(device), not 1440") }
-        return seconds
+        guard rows == span.count / 60 else {
+            throw ChildFailure(description: "\(rows) readings of \(device), not \(span.count / 60)")
+        }
+        return seconds * 1000
     }
 
     private static func text(_ seconds: Int) -> String {
@@ -84,8 +115,12 @@ struct Rings {
         return String(decoding: text[..<length].map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
-    private static func text(_ values: [Double], _ factor: Double, _ digits: Int) -> String {
-        let spread = Spread(values.map { $0 * factor })
+    private static func text(_ values: [Double], _ digits: Int = 0) -> String {
+        let spread = Spread(values)
         return "\(spread.median.text(digits)) (\(spread.least.text(digits))–\(spread.most.text(digits)))"
+    }
+
+    private static func text(_ usage: Usage) -> String {
+        "\((Double(usage.residentKiB) / 1024).text(1)), \((Double(usage.privateKiB) / 1024).text(1))"
     }
 }

@@ -118,11 +118,11 @@ package enum Files {
     }
 }
 
-/// A line to standard output, at once: what follows a long run from outside must not wait for a full buffer.
-package func say(_ line: String) {
+/// A line to standard output, or to another descriptor, at once: what follows a long run from outside must not wait for a full buffer.
+package func say(_ line: String, to descriptor: Int32 = STDOUT_FILENO) {
     var rest = Array((line + "\n").utf8)[...]
     while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress!, $0.count) }
+        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress!, $0.count) }
         guard count > 0 else { return }
         rest = rest.dropFirst(count)
     }
