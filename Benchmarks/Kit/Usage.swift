@@ -9,8 +9,10 @@ package struct Usage: Sendable {
     package var residentKiB = 0
     /// Heap and stacks: what the process alone is to blame for.
     package var privateKiB = 0
-    /// What it caused to be written to storage.
+    /// What it caused to be written to storage: pages and folios that it made dirty, whole ones, each time anew after they were written.
     package var bytesWritten = 0
+    /// What its calls of `write` and its like took, to whatever file.
+    package var bytesHanded = 0
 
     package init(of process: pid_t) throws {
         let fields = try Self.read("/proc/\(process)/stat").split(separator: ")").last?.split(separator: " ") ?? []
@@ -21,6 +23,7 @@ package struct Usage: Sendable {
         residentKiB = try Self.number("VmRSS:", in: "/proc/\(process)/status")
         privateKiB = try Self.number("RssAnon:", in: "/proc/\(process)/status")
         bytesWritten = try Self.number("write_bytes:", in: "/proc/\(process)/io")
+        bytesHanded = try Self.number("wchar:", in: "/proc/\(process)/io")
     }
 
     /// What was used between `before` and this; memory as it is now.
@@ -28,6 +31,7 @@ package struct Usage: Sendable {
         var used = self
         used.cpu -= before.cpu
         used.bytesWritten -= before.bytesWritten
+        used.bytesHanded -= before.bytesHanded
         return used
     }
 

@@ -1,7 +1,7 @@
 import BenchmarkKit
 import TestKit
 
-/// What the ring does to a disk, beside SQLite with the same readings in the same commits.
+/// What the ring does to a disk, beside SQLite, LMDB and RocksDB with the same readings in the same commits.
 ///
 /// Usage: `store-benchmark append [COMMITS [RUNS]]`, `store-benchmark flash [HOURS]` or `store-benchmark rest [HOURS] [tuning] [ms] [alone]`
 /// (`tuning`: the site that the format was tuned with; `ms`: stamps in whole milliseconds; `alone`: no other stores)
@@ -13,8 +13,7 @@ struct Store {
         switch words.first {
         case "append": try Append(commits: numbers.first ?? 5000, runs: numbers.dropFirst().first ?? 3).run()
         case "flash":
-            let hours = numbers.first ?? 6
-            try Flash.run([Flash(rate: 100, hours: hours), Flash(rate: 1000, hours: max(hours / 3, 1))])
+            try Flash.run([1, 10, 100, 1000].map { Flash(rate: $0, hours: numbers.first ?? 1) })
         case "rest":
             var site: SensorSite.Parameters = words.contains("tuning") ? .tuning : .heldOut
             if words.contains("ms") { site.resolution = 1000 }
