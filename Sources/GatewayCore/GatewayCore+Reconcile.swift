@@ -192,7 +192,7 @@ extension RingLog {
         for range in ranges {
             var from = Offset(range.lowerBound)
             while from.rawValue < range.upperBound {
-                let plan = readPlan(log: log, range: from..<Offset(range.upperBound), limit: Limits.chunkReadings)
+                let plan = readPlan(log: log, range: from..<Offset(range.upperBound), limit: GatewayCore.readAtOnce)
                 let result = plan.perform(on: disk)
                 for stored in result.readings { body(stored) }
                 guard result.next > from else { break }

@@ -73,6 +73,9 @@ extension GatewayCore {
         countSince(since, positions, disk: disk)
     }
 
+    /// Readings of a start's reads: a merged block has up to 16,384, and is decoded anew for each read.
+    static let readAtOnce = 4096
+
     /// Counts the readings that were committed after their stream's counts were last taken: those of the last blocks.
     private mutating func countSince(
         _ since: LedgerPosition?, _ positions: [DeviceID: LedgerPosition], disk: any Disk
@@ -89,7 +92,7 @@ extension GatewayCore {
             let log = logs[index]
             var from = index == start.log ? start.offset : .zero
             while from < log.end {
-                let result = ring.readPlan(log: log.log, range: from..<log.end, limit: Limits.chunkReadings).perform(
+                let result = ring.readPlan(log: log.log, range: from..<log.end, limit: Self.readAtOnce).perform(
                     on: disk)
                 for stored in result.readings {
                     let device = stored.reading.series.device

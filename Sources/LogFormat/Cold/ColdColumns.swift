@@ -123,6 +123,8 @@ struct ColdColumns {
         _ take: (Int, Int, Int64, Value, Quality, Milliseconds?) throws(FormatError) -> Void
     ) throws(FormatError) {
         let wanted = tracks.map { isWanted($0.series) }
+        // Of a group that nobody wants, and whose series are in all of its messages, the readings are counted alone.
+        let isPassed = groups.map { group in group.tracks.allSatisfy { !wanted[$0] && tracks[$0].marks == nil } }
         var open = [Open?](repeating: nil, count: tracks.count)
         var cursors = [Int](repeating: 0, count: tracks.count)
         var heads = groups.map { $0.messages.lowerBound }
@@ -132,6 +134,11 @@ struct ColdColumns {
             let head = heads[Int(message)]
             guard head < group.messages.upperBound else { throw .invalid("order of messages") }
             heads[Int(message)] += 1
+            if isPassed[Int(message)] {
+                next += group.tracks.count
+                if next >= places.upperBound { return }
+                continue
+            }
             for track in group.tracks {
                 if let place = tracks[track].marks, marks[place][head - group.messages.lowerBound] != 1 { continue }
                 let (place, cursor) = (next, cursors[track])

@@ -271,6 +271,8 @@ struct Recovery {
             let reader = SegmentReader(disk: disk, store: store, geometry: geometry, tables: [:])
             report.reads += 2
             found[index].footer = (try? reader.footer(segment: item.segment, generation: item.generation)) ?? nil
+            // Its dictionary is read again where it is asked for: those of all segments together would take more than all else.
+            found[index].footer?.table = SeriesTable()
             let mustScan = item.kind == .hot && (hotScanned < 2 || !hasSnapshot)
             guard mustScan || found[index].footer == nil || item.header == nil else { continue }
             guard let bytes = readAll(of: item.segment) else { continue }
