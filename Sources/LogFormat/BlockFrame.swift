@@ -5,7 +5,7 @@ package struct BlockFrame: Sendable {
     package let header: BlockHeader
     package let runs: [Run]
     package let definitions: [(index: Int, definition: SeriesDefinition)]
-    package let records: [Record]
+    package private(set) var records: [Record]
     private let contexts: [ClockContext]
     private let columns: Columns
 
@@ -39,6 +39,36 @@ package struct BlockFrame: Sendable {
         records = content.records + content.repeatedMarks.map { .repeatedMark($0) } + content.marks.map { .mark($0) }
         contexts = content.contexts
         columns = content.columns
+    }
+
+    /// Hands over the small records whose latest value counts, oldest first, and forgets them.
+    mutating func takeStates() -> [(key: StateKey, value: [UInt8])] {
+        var states: [(key: StateKey, value: [UInt8])] = []
+        records.removeAll { record in
+            guard case .state(let key, let value) = record else { return false }
+            states.append((key, value))
+            return true
+        }
+        return states
+    }
+
+    /// Of marks, those that came with its readings and those that it repeats.
+    var marks: Int {
+        records.count { record in
+            switch record {
+            case .mark, .repeatedMark: true
+            default: false
+            }
+        }
+    }
+
+    mutating func forgetMarks() {
+        records.removeAll { record in
+            switch record {
+            case .mark, .repeatedMark: true
+            default: false
+            }
+        }
     }
 
     /// What the sections say, whatever their order.
@@ -79,7 +109,7 @@ package struct BlockFrame: Sendable {
                 case .deviceTimeColumn: columns.deviceTimes = part
                 case .groups: columns.groups = part
                 case .names: columns.names = try part.fixed(UInt32.self)
-                case .squeezed:
+                case .squeezedColumns, .squeezedRecords:
                     guard !isSqueezed else { throw .invalid("section") }
                     let bytes = try Deflate.unsqueezed(part, limit: PackedPayload.mostBytes)
                     try read(

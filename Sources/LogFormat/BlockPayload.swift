@@ -23,17 +23,21 @@ enum Section: UInt8 {
     case groups = 14
     case marks = 15
     case repeatedMarks = 16
-    /// Other sections, deflated (``PackedPayload``).
-    case squeezed = 17
+    /// Other sections that readings are told with, deflated (``PackedPayload``).
+    case squeezedColumns = 17
     /// In the place of ``seriesColumn``: an ``IntegerColumn``.
     case packedSeries = 18
     /// In the place of ``timeColumn``: an ``IntegerColumn``.
     case packedTimes = 19
+    /// Sections beside the readings, deflated.
+    case squeezedRecords = 20
 
     /// Not needed by those who read readings alone, and have the segment's dictionary.
     var isBesideReadings: Bool {
         switch self {
-        case .definitions, .records, .marks, .repeatedMarks, .singleMarks, .singleRepeatedMarks: true
+        case .definitions, .records, .marks, .repeatedMarks, .singleMarks, .singleRepeatedMarks,
+            .squeezedRecords:
+            true
         default: false
         }
     }

@@ -3,11 +3,12 @@ import Model
 /// The form of a commit's payload where that saves the block a unit of the card or more: bits where the plain form has bytes. Blocks of a
 /// full mailbox stay plain: there time is short, and a unit is a small part of them.
 ///
-/// | sections of the plain form               | in the packed form                                             |
-/// |------------------------------------------|----------------------------------------------------------------|
-/// | marks                                    | the same: hashes do not get smaller                            |
-/// | series, times                            | an ``IntegerColumn`` each where that is smaller                 |
-/// | all others, and what has not got smaller | one section, deflated: names repeat themselves, and so do values |
+/// | sections of the plain form | in the packed form                                                                   |
+/// |----------------------------|--------------------------------------------------------------------------------------|
+/// | marks                      | the same: hashes do not get smaller                                                  |
+/// | series, times              | an ``IntegerColumn`` each where that is smaller                                      |
+/// | definitions, records       | deflated together where that is smaller: names repeat themselves                     |
+/// | all others                 | the same: so do values. By themselves, as who has read the records keeps the readings |
 enum PackedPayload {
     typealias Part = (section: Section, bytes: [UInt8])
 
@@ -22,25 +23,30 @@ enum PackedPayload {
         let units = Geometry.units(covering: bytes)
         guard units > 1, readings <= mostReadings else { return nil }
         var payload: [UInt8] = []
-        var rest: [UInt8] = []
+        var records: [UInt8] = []
+        var columns: [UInt8] = []
         for part in plain {
             switch part.section {
-            case .marks, .repeatedMarks:
-                BlockPayload.append(part.section, part.bytes, to: &payload)
+            case .marks, .repeatedMarks: BlockPayload.append(part.section, part.bytes, to: &payload)
+            case .definitions, .records: BlockPayload.append(part.section, part.bytes, to: &records)
             case .seriesColumn, .timeColumn:
                 let column = column(part, readings)
                 if column.count < part.bytes.count {
                     BlockPayload.append(
                         part.section == .timeColumn ? .packedTimes : .packedSeries, column, to: &payload)
                 } else {
-                    BlockPayload.append(part.section, part.bytes, to: &rest)
+                    BlockPayload.append(part.section, part.bytes, to: &columns)
                 }
-            default:
-                BlockPayload.append(part.section, part.bytes, to: &rest)
+            default: BlockPayload.append(part.section, part.bytes, to: &columns)
             }
         }
-        guard let squeezed = Deflate.squeezed(rest) else { return nil }
-        BlockPayload.append(.squeezed, squeezed, to: &payload)
+        for (section, bytes) in [(Section.squeezedRecords, records), (.squeezedColumns, columns)] {
+            if let squeezed = Deflate.squeezed(bytes), squeezed.count < bytes.count {
+                BlockPayload.append(section, squeezed, to: &payload)
+            } else {
+                payload.append(contentsOf: bytes)
+            }
+        }
         return Geometry.units(covering: BlockHeader.bytes + payload.count) < units ? payload : nil
     }
 

@@ -19,7 +19,8 @@ import Model
 /// A block that a scan found good.
 package struct ScannedBlock: Sendable {
     package let unit: Int
-    package let frame: BlockFrame
+    /// Without the records that the whole scan tells of.
+    package fileprivate(set) var frame: BlockFrame
     /// Readings that can be read: all of the frame's, unless definitions are lost.
     package fileprivate(set) var runs: [Run]
 
@@ -48,7 +49,16 @@ package struct SegmentScan: Sendable {
     package private(set) var undecodable: [Run] = []
     /// Whether every record that must outlive older segments is repeated here, all of it readable.
     package private(set) var hasSnapshot = false
+    /// The small records of all blocks, with the last value of each; in the order in which they came first.
+    package private(set) var states: [(key: StateKey, value: [UInt8])] = []
+    private var places: [StateKey: Int] = [:]
 
+    /// Marks that are kept, the newest of all blocks: a session has no more message ids. So a scan of a segment that took a thousand messages a
+    /// second holds them for a minute or two, and not for all of its life.
+    private static let mostMarks = 65_536
+    private var marks = 0
+    /// The first block whose marks are kept.
+    private var firstMarked = 0
     private var waiting: [Int] = []
 
     /// Scans the bytes of a segment whose life is `generation`.
@@ -110,12 +120,26 @@ package struct SegmentScan: Sendable {
         nextIndex = header.index + 1
         chain = checksum
         endUnit = unit + header.units
-        guard let frame = try? BlockFrame(bytes, at: unit * Geometry.unit, header: header) else {
+        guard var frame = try? BlockFrame(bytes, at: unit * Geometry.unit, header: header) else {
             damaged.append(unit)
             return
         }
         for (index, definition) in frame.definitions { table.define(index, definition) }
+        for (key, value) in frame.takeStates() {
+            if let place = places[key] {
+                states[place].value = value
+            } else {
+                places[key] = states.count
+                states.append((key, value))
+            }
+        }
+        marks += frame.marks
         blocks.append(ScannedBlock(unit: unit, frame: frame, runs: frame.runs))
+        while marks - blocks[firstMarked].frame.marks >= Self.mostMarks {
+            marks -= blocks[firstMarked].frame.marks
+            blocks[firstMarked].frame.forgetMarks()
+            firstMarked += 1
+        }
         if header.endsSnapshot { hasSnapshot = breaks.isEmpty && damaged.isEmpty }
     }
 }

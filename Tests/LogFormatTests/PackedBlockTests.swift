@@ -119,7 +119,7 @@ struct PackedBlockTests {
     func `squeezed bytes that hold squeezed ones, claim more or less than there is, or are none, are refused`() throws {
         let inner = try #require(Deflate.squeezed([UInt8](repeating: 7, count: 3000)))
         var nested: [UInt8] = []
-        BlockPayload.append(.squeezed, inner, to: &nested)
+        BlockPayload.append(.squeezedColumns, inner, to: &nested)
         let claims: [(name: String, bytes: [UInt8])] = [
             ("nested", try #require(Deflate.squeezed(nested))), ("nothing", []), ("no stream", [5, 1, 2, 3]),
             ("cut", Array(inner.dropLast(3))), ("too little", [0x10] + inner.dropFirst(2)),
@@ -128,7 +128,7 @@ struct PackedBlockTests {
         ]
         for (name, bytes) in claims {
             // An empty section cannot be said by the writer's function.
-            var payload: [UInt8] = [Section.squeezed.rawValue]
+            var payload: [UInt8] = [Section.squeezedColumns.rawValue]
             payload.append(blob: bytes)
             #expect(throws: FormatError.self, "\(name)") { try frame(block(payload)) }
         }

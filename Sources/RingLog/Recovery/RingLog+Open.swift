@@ -122,11 +122,12 @@ extension RingLog {
             var repeated: [DeliveryMark] = []
             segments[item.segment].hasSnapshot = scan.hasSnapshot
             if scan.hasSnapshot { records.forgetValues() }
+            for (key, value) in scan.states { records.recover(key, value) }
             for block in scan.blocks {
                 let isReadable = block.isReadable
                 for record in block.frame.records {
                     switch record {
-                    case .state(let key, let value): records.recover(key, value)
+                    case .state: break
                     case .gap(let gap): gaps.append((gap, item.generation))
                     case .anchor(let anchor): _ = clocks.set(anchor)
                     // Of a message whose readings are lost its source may have a copy still.
