@@ -72,6 +72,7 @@ extension RingLog {
         let known = Set(logOrder)
         for log in indexes.keys.sorted() where !known.contains(log) { logOrder.insert(log, at: 0) }
         settleOrigins(found)
+        doubt(gaps.map(\.gap).filter { $0.reason == .damaged }, isWhole: isWhole)
         for (gap, _) in gaps where indexes[gap.log]?.origin == .own { recoverGap(gap) }
         // Of one range the latest record counts.
         for (gap, _) in recent.reversed() where indexes[gap.log]?.origin != .own { recoverLost(gap) }
@@ -188,6 +189,9 @@ extension RingLog {
 
     /// Blocks that are read for it; a crash in the middle of a merge leaves one segment's at most.
     private static let mostContests = 1024
+    /// Blocks that a record says are damaged and a footer that they are there, and that are read to see who is right: some seconds of a slow card.
+    /// A card with more of them is no disk any more; whoever reads the others finds out.
+    private static let mostDoubts = 1024
 
     /// Where two blocks hold the same readings, one may be damaged, and the other what a peer brought in its place: a start that goes by
     /// footers alone cannot tell them. So the first is looked at, and gives way where it is not whole.
@@ -201,12 +205,31 @@ extension RingLog {
                 let verdict = verdicts[place] ?? isWhole(place)
                 verdicts[place] = verdict
                 guard !verdict else { continue }
-                let part = rival.clipped(entry.first, entry.end)
-                for taken in indexes[log]?.remove(part.first, part.end, segment: rival.segment) ?? [] {
-                    segments[Int(taken.segment)].held -= Int(taken.count)
-                }
+                takeOut(rival.clipped(entry.first, entry.end), of: log)
                 insert(entry, of: log)
             }
+        }
+    }
+
+    /// What a record says was damaged is damaged still, unless its block is whole again as after a disk's passing fault; the footer of its
+    /// segment was written before, and tells of it in either case.
+    private mutating func doubt(_ gaps: [Gap], isWhole: (BlockPlace) -> Bool) {
+        var verdicts: [BlockPlace: Bool] = [:]
+        for gap in gaps {
+            let (lower, upper) = (gap.range.lowerBound.rawValue, gap.range.upperBound.rawValue)
+            for entry in indexes[gap.log]?.overlapping(lower, upper) ?? [] {
+                let place = place(of: entry)
+                guard verdicts[place] != nil || verdicts.count < Self.mostDoubts else { continue }
+                let verdict = verdicts[place] ?? isWhole(place)
+                verdicts[place] = verdict
+                if !verdict { takeOut(entry.clipped(lower, upper), of: gap.log) }
+            }
+        }
+    }
+
+    private mutating func takeOut(_ part: IndexEntry, of log: LogID) {
+        for taken in indexes[log]?.remove(part.first, part.end, segment: part.segment) ?? [] {
+            segments[Int(taken.segment)].held -= Int(taken.count)
         }
     }
 
