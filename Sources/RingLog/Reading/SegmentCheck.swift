@@ -79,18 +79,21 @@ package struct SegmentCheckPlan: Sendable {
         }
         guard readHeader(bytes, &check), let generation else { return check }
         let scan = SegmentScan(bytes, store: store, generation: generation, geometry: geometry)
-        let hasFooter = readFooter(bytes, generation, &check)
-        for unit in scan.damaged { check.fault(unit, "the block is damaged") }
+        let (hasFooter, footer) = readFooter(bytes, generation, &check)
+        // A whole block that a scan alone cannot decode may be decoded with the names in the footer, as readers do.
+        let whole = Set(scan.blocks.map(\.unit))
+        for unit in scan.damaged where !whole.contains(unit) { check.fault(unit, "the block is damaged") }
         for unit in scan.breaks { check.fault(unit, "blocks are missing before this one") }
         for unit in scan.misplaced { check.fault(unit, "the block does not belong there") }
         if let unit = scan.tornTail {
             if hasFooter { check.fault(unit, "the block is damaged") } else { check.tornTail = unit }
         }
-        let sound = decode(scan, &check)
+        let sound = decode(scan, footer?.table ?? scan.table, &check)
         check.losses = losses(
-            entries.filter { log, entry in
-                !(sound[Int(entry.unit)] ?? []).contains { run in
-                    run.log == log && run.first.rawValue <= entry.first && run.range.upperBound.rawValue >= entry.end
+            entries.flatMap { log, entry in
+                let ranges = sound[Int(entry.unit)]?[log] ?? OffsetRanges()
+                return ranges.missing(in: entry.first..<entry.end).map {
+                    (log, entry.clipped($0.lowerBound, $0.upperBound))
                 }
             })
         check.faults.sort { ($0.unit ?? -1, $0.what) < ($1.unit ?? -1, $1.what) }
@@ -118,36 +121,53 @@ package struct SegmentCheckPlan: Sendable {
         return !check.wasReused
     }
 
-    /// Whether the segment has been finished.
-    private func readFooter(_ bytes: [UInt8], _ generation: UInt64, _ check: inout SegmentCheck) -> Bool {
+    /// Whether the segment has been finished, and its footer where that is whole.
+    private func readFooter(
+        _ bytes: [UInt8], _ generation: UInt64, _ check: inout SegmentCheck
+    ) -> (isFinished: Bool, footer: Footer?) {
         let last = geometry.segmentBytes - Geometry.unit
         let end = Array(bytes[last...])
         guard let start = Footer.start(end, store: store, generation: generation, geometry: geometry) else {
             let state = BlockState.read(end, at: 0, store: store, limit: 1)
-            guard case .broken(generation) = state else { return false }
+            guard case .broken(generation) = state else { return (false, nil) }
             check.fault(last / Geometry.unit, "the segment's footer is damaged")
-            return true
+            return (true, nil)
         }
-        if Footer.read(Array(bytes[start...]), store: store, generation: generation, geometry: geometry) == nil {
-            check.fault(start / Geometry.unit, "the segment's footer is damaged")
-        }
-        return true
+        let footer = Footer.read(Array(bytes[start...]), store: store, generation: generation, geometry: geometry)
+        if footer == nil { check.fault(start / Geometry.unit, "the segment's footer is damaged") }
+        return (true, footer)
     }
 
-    /// Decodes everything, and returns the runs of what could be, by unit.
-    private func decode(_ scan: SegmentScan, _ check: inout SegmentCheck) -> [Int: [Run]] {
-        var sound: [Int: [Run]] = [:]
+    /// Decodes everything, and returns what could be, by unit.
+    private func decode(
+        _ scan: SegmentScan, _ table: SeriesTable, _ check: inout SegmentCheck
+    ) -> [Int: [LogID: OffsetRanges]] {
+        var sound: [Int: [LogID: OffsetRanges]] = [:]
         for block in scan.blocks {
             check.blocks += 1
             guard block.frame.header.readings > 0 else { continue }
-            if let readings = try? block.frame.readings(scan.table), !readings.contains(nil) {
-                check.readings += readings.count
-                sound[block.unit] = block.frame.runs
-            } else {
-                check.fault(block.unit, "the block cannot be decoded")
+            let readings = (try? block.frame.readings(table)) ?? []
+            check.readings += readings.count { $0 != nil }
+            if readings.isEmpty || readings.contains(nil) { check.fault(block.unit, "the block cannot be decoded") }
+            guard !readings.isEmpty else { continue }
+            var start = 0
+            for run in block.frame.runs {
+                let there = offsets(of: run, readings[start..<start + run.count])
+                for range in there {
+                    sound[block.unit, default: [:]][run.log, default: OffsetRanges()]
+                        .insert(range.lowerBound, range.upperBound)
+                }
+                start += run.count
             }
         }
         return sound
+    }
+
+    /// What of a run can be read.
+    private func offsets(of run: Run, _ readings: ArraySlice<Reading?>) -> [Range<UInt64>] {
+        let first = run.first.rawValue
+        guard readings.contains(nil) else { return [first..<first + UInt64(run.count)] }
+        return zip(first..., readings).filter { $0.1 != nil }.map { $0.0..<$0.0 + 1 }
     }
 
     private func losses(_ entries: [(log: LogID, entry: IndexEntry)]) -> [SegmentCheck.Loss] {
