@@ -12,6 +12,9 @@ package enum ControlOrder: Hashable, Sendable {
     case abortKey
     /// `/v1/join?address=HOST:PORT`, one or more: the covey may be found there, from now on. Asked again it tells how far that is.
     case join([String])
+    /// `/v1/ring/repair`: all that the ring holds is read now, and peers bring back what of it is damaged. Asked again while that is under
+    /// way it tells how far it is; after that, `repair` of `/v1/ring` does.
+    case repairRing
 
-    static let paths = ["/v1/leave", "/v1/forget", "/v1/key/rotate", "/v1/key/abort", "/v1/join"]
+    static let paths = ["/v1/leave", "/v1/forget", "/v1/key/rotate", "/v1/key/abort", "/v1/join", "/v1/ring/repair"]
 }

@@ -72,7 +72,8 @@ struct Responder: Sendable {
     private func obey(_ order: ControlOrder, _ request: HTTPRequestHead) async throws -> Bool {
         guard takesOrders else {
             throw ControlError(
-                .forbidden, "orders are taken on the Unix socket alone", hint: "covey leave, forget, join, key rotate")
+                .forbidden, "orders are taken on the Unix socket alone",
+                hint: "covey leave, forget, join, key rotate, ring repair")
         }
         let surface = surface
         return try await send(.ok, Self.json, ask { try await surface.perform(order) }, for: request)

@@ -67,6 +67,7 @@ extension ControlOrder {
                 throw ControlError(.badRequest, "address= says where the covey may be found, HOST:PORT")
             }
             self = .join(addresses)
+        case "/v1/ring/repair": self = .repairRing
         default: throw ControlError(.methodNotAllowed, "POST is not for this; GET is")
         }
         try parameters.finish()

@@ -6,7 +6,7 @@ import RingLog
 package struct Scrub: Sendable {
     /// How long one pass over the ring takes; zero: there is none.
     package let interval: Duration
-    /// Since this process started.
+    /// Since this process started, what a ``RepairPass`` read included.
     package internal(set) var segmentsRead = 0
     package internal(set) var bytesRead = 0
     /// Times that every segment has had its turn.
@@ -64,20 +64,28 @@ extension GatewayCore {
         guard var turn = scrub, let due = turn.dueAt, due <= now, !turn.isReading else { return }
         turn.dueAt = now.advanced(by: pause(turn.interval))
         defer { scrub = turn }
-        guard !isMemoryOnly, !isStopping else { return }
+        // Who reads all of it at once leaves nothing to be found.
+        guard !isMemoryOnly, !isStopping, !(repair?.isUnderWay ?? false) else { return }
         guard let plan = ring.scrubPlan(of: turn.takeNext(of: ring.segmentCount)) else { return }
         turn.isReading = true
         directives.append(.work(ReaderWork(plan)))
     }
 
-    mutating func scrubbed(_ result: ScrubResult, now: MonotonicInstant) {
-        scrub?.isReading = false
-        if !result.unread.isEmpty {
-            scrub?.again = result.segment
-            scrub?.dueAt = now.advanced(by: Scrub.secondLook)
+    /// - Parameter damaged: Readings that the ring has taken for damaged because of it.
+    mutating func scrubbed(
+        _ result: ScrubResult, damaged: Int, now: MonotonicInstant, _ directives: inout [GatewayDirective]
+    ) {
+        if scrub?.isReading == true {
+            scrub?.isReading = false
+            if !result.unread.isEmpty {
+                scrub?.again = result.segment
+                scrub?.dueAt = now.advanced(by: Scrub.secondLook)
+            }
+        } else {
+            repaired(result, damaged: damaged, now: now, &directives)
         }
         scrub?.segmentsRead += 1
         scrub?.bytesRead += result.bytes
-        scrub?.damaged += result.damage.reduce(0) { $0 + $1.range.lowerBound.distance(to: $1.range.upperBound) }
+        scrub?.damaged += damaged
     }
 }

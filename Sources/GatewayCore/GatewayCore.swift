@@ -82,6 +82,8 @@ package struct GatewayCore: Sendable {
 
     /// `nil` where the ring is not scrubbed.
     package internal(set) var scrub: Scrub?
+    /// The latest one that was ordered, under way or over; `nil` where none was.
+    package internal(set) var repair: RepairPass?
     /// `nil` where readings that must go leave nothing in their place.
     package internal(set) var downsampling: Downsampling?
 
@@ -193,12 +195,14 @@ package struct GatewayCore: Sendable {
         case .queried(let counts): note(counts)
         case .worked(let result): worked(result, now: now, &directives)
         case .tick: tick(now: now, &directives)
+        case .repair: orderRepair(now: now)
         case .stopping: isStopping = true
         }
         endFormerLog(now: now, &directives)
         extendCurrentLog(now: now, &directives)
         followCovey(now: now, &directives)
         finishDownsampling(now: now, &directives)
+        readForRepair(now: now, &directives)
         cutIfDue(now: now, &directives)
         takeReceipts(now: now, &directives)
         tallyEvicted(&directives)
@@ -237,7 +241,8 @@ package struct GatewayCore: Sendable {
     mutating func announceWake(now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
         if let announced = announcedWake, announced <= now { announcedWake = nil }
         var earliest = coveyWake.orEarlier(undated.first?.until)
-        earliest = earliest.orEarlier(scrub.flatMap { $0.isReading ? nil : $0.dueAt })
+        // Only one segment is read at a time.
+        if scrub?.isReading != true { earliest = earliest.orEarlier(scrub?.dueAt).orEarlier(repair?.wake) }
         for moment in uploadWakes { earliest = earliest.orEarlier(moment) }
         for log in held { earliest = earliest.orEarlier(log.until) }
         if !isWriting { earliest = earliest.orEarlier(nextCut) }

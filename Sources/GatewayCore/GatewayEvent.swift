@@ -86,6 +86,8 @@ package enum GatewayEvent: Sendable {
     case queried(AskedCounts)
     /// Answers a ``GatewayDirective/work(_:)``.
     case worked(ReaderResult)
+    /// All that the ring holds is to be read at once. Does nothing while that is under way, or where ``GatewayCore/repairRefusal`` says why not.
+    case repair
     case tick
     /// Write what is left, at once.
     case stopping

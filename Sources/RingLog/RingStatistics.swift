@@ -63,6 +63,7 @@ extension RingLog {
         all.readingsMerged = counters.mergedReadings
         all.damaged = counters.damaged
         all.restored = counters.restored
+        all.lost = lostReadings
         all.evictedPending = counters.evictedPending
         all.evictedUploaded = counters.evictedUploaded
         all.copiesStored = counters.copiesStored
@@ -71,9 +72,6 @@ extension RingLog {
         var bytes = 0
         for log in logOrder {
             var last: (UInt16, UInt16)?
-            if indexes[log]?.origin == .own {
-                all.lost += (indexes[log]?.gaps ?? []).reduce(0) { $0 + ($1.reason == .damaged ? $1.count : 0) }
-            }
             if indexes[log]?.origin != .own { all.copiesHeld += indexes[log]?.ranges.count ?? 0 }
             for entry in indexes[log]?.entries ?? [] {
                 all.readingsHeld += Int(entry.count)
@@ -97,6 +95,19 @@ extension RingLog {
     package var bytesWritten: Int { counters.bytesWritten }
     /// Commits of this process that became durable.
     package var commits: Int { counters.commits }
+    /// ``RingStatistics/damaged``, without a walk over anything.
+    package var damagedReadings: Int { counters.damaged }
+    /// ``RingStatistics/restored``, without a walk over anything.
+    package var restoredReadings: Int { counters.restored }
+    /// ``RingStatistics/memoryOnly``, without a walk over anything.
+    package var memoryOnlyReason: String? { health.memoryOnly }
+    /// ``RingStatistics/lost``, without a walk over the index.
+    package var lostReadings: Int {
+        logOrder.reduce(0) { sum, log in
+            guard let index = indexes[log], index.origin == .own else { return sum }
+            return sum + index.gaps.reduce(0) { $0 + ($1.reason == .damaged ? $1.count : 0) }
+        }
+    }
 }
 
 /// How long an outage a ring outlasts.

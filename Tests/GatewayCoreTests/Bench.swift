@@ -67,6 +67,8 @@ final class Bench {
     func step(_ event: GatewayEvent) { act(core.step(event, now: now)) }
 
     private func act(_ directives: [GatewayDirective]) {
+        // What is read is answered when all else that was asked for is done.
+        var works: [ReaderWork] = []
         for directive in directives {
             switch directive {
             case .write(let plan): writes.append(plan)
@@ -76,11 +78,12 @@ final class Bench {
             case .stored(let readings): stored += readings
             case .send(let sink, let request, let source): sends.append((sink, request, source))
             case .wake(let moment): wake = moment
-            case .work(let work): step(.worked(work.perform(on: disk)))
+            case .work(let work): works.append(work)
             case .report, .datagram, .frame, .left, .keepKeys, .fluent, .brokers, .query: break
             }
         }
         while !holdsWrites, !writes.isEmpty { write() }
+        for work in works { step(.worked(work.perform(on: disk))) }
     }
 
     /// Performs the plan that waits.

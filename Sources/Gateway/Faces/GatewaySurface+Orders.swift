@@ -9,7 +9,8 @@ import SupervisionCore
 // What a person orders.
 extension GatewaySurface {
     func perform(_ order: ControlOrder) async throws -> [UInt8] {
-        guard parts.peerLink != nil else {
+        // A gateway alone has a ring, too.
+        guard parts.peerLink != nil || order == .repairRing else {
             throw ControlError(
                 .conflict, "this gateway is in no covey", hint: "[cluster] in the configuration puts it in one")
         }
@@ -19,7 +20,20 @@ extension GatewaySurface {
         case .rotateKey(let without): return try await rotateKey(without: without)
         case .abortKey: return try await abortKey()
         case .join(let addresses): return try await join(addresses)
+        case .repairRing: return try await repairRing()
         }
+    }
+
+    /// Has all of the ring read, or tells how far that is where it is under way.
+    private func repairRing() async throws -> [UInt8] {
+        let (refusal, isUnderWay) = await parts.gateway.read { ($0.repairRefusal, $0.repair?.isUnderWay ?? false) }
+        if let refusal { throw ControlError(.unavailable, refusal, hint: "covey status says more") }
+        await parts.gateway.handle(.repair)
+        if !isUnderWay { logger.notice("all of the ring is read now, as was ordered") }
+        let document = await parts.gateway.read { RepairDocument(core: $0) }
+        var json = JSONWriter()
+        if let document { document.write(to: &json) } else { json.null() }
+        return json.bytes
     }
 
     private func leave() async throws -> [UInt8] {

@@ -42,7 +42,8 @@ struct GatewaySurface: ControlSurface {
         let core = await parts.gateway.read { $0 }
         let owners = core.owners(node: parts.node, name: parts.name)
         return RingDocument(
-            gateway: parts.name, node: parts.node.description, inventory: core.ring.inventory, recovery: parts.findings
+            gateway: parts.name, node: parts.node.description, inventory: core.ring.inventory, recovery: parts.findings,
+            repair: RepairDocument(core: core)
         ) { log in
             let owner = owners[log.log]
             return log.isOwn || log.node != nil ? (owner.node.description, owner.name) : ("", "")

@@ -8,17 +8,19 @@ package struct RingDocument: Sendable {
     private let node: String
     private let inventory: RingInventory
     private let recovery: [String]
+    private let repair: RepairDocument?
     /// Of each log: the node id and the name of its gateway; empty where nobody here knows it.
     private let owner: @Sendable (RingInventory.Log) -> (node: String, gateway: String)
 
     package init(
-        gateway: String, node: String, inventory: RingInventory, recovery: [String],
+        gateway: String, node: String, inventory: RingInventory, recovery: [String], repair: RepairDocument? = nil,
         owner: @escaping @Sendable (RingInventory.Log) -> (node: String, gateway: String)
     ) {
         self.gateway = gateway
         self.node = node
         self.inventory = inventory
         self.recovery = recovery
+        self.repair = repair
         self.owner = owner
     }
 
@@ -51,6 +53,8 @@ package struct RingDocument: Sendable {
                 for log in inventory.logs { write(log, to: &json) }
             }
             json.list("recovery", recovery)
+            json.key("repair")
+            if let repair { repair.write(to: &json) } else { json.null() }
         }
         return json.bytes
     }

@@ -71,13 +71,15 @@ extension GatewayCore {
     }
 
     mutating func worked(_ result: ReaderResult, now: MonotonicInstant, _ directives: inout [GatewayDirective]) {
+        let damagedBefore = ring.damagedReadings
         handle(ring.noteDamage(result.damage), now: now, &directives)
         handle(ring.noteUnread(result.unread, now: now), now: now, &directives)
         switch result.answer {
         case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
         case .digest(let log, let range, let devices): digested(log, range, devices, now: now, &directives)
         case .page(let asked, let outcome): paged(asked, outcome, &directives)
-        case .scrub(let result): scrubbed(result, now: now)
+        case .scrub(let result):
+            scrubbed(result, damaged: ring.damagedReadings - damagedBefore, now: now, &directives)
         case .downsample(let downsampler, let progress): downsampled(downsampler, progress, now: now, &directives)
         }
     }

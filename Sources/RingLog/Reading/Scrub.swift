@@ -88,8 +88,9 @@ extension RingLog {
     /// Segments that can be scrubbed, from 0 up to this.
     package var segmentCount: Int { segments.count }
 
-    /// The check of one segment; `nil` where it holds no readings. Walks over the whole index.
+    /// The check of one segment; `nil` where it holds no readings, which is told at once. Else walks over the whole index.
     package func scrubPlan(of segment: Int) -> ScrubPlan? {
+        guard segments[segment].held > 0 else { return nil }
         var parts: [ScrubPlan.Part] = []
         for log in logOrder {
             for entry in indexes[log]?.entries ?? [] where Int(entry.segment) == segment {
