@@ -21,7 +21,8 @@ import Testing
         try await withDaemon(FakeDaemon(readings: Samples.readings)) { socket in
             let cases = [
                 ("covey st", "status"), ("covey que", "query"), ("covey query --form", "--format"),
-                ("covey query --format c", "csv"), ("covey ring v", "verify"), ("covey latest so", "soil-3"),
+                ("covey query --format c", "csv"), ("covey ring v", "verify"), ("covey ring r", "repair"),
+                ("covey latest so", "soil-3"),
                 ("covey tail pl", "plug"),
                 ("covey query soil-3/", "soil-3/moisture"), ("covey latest soil-3 pl", "plug"),
                 ("covey latest xyz", ""),

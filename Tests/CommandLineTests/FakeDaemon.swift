@@ -11,7 +11,8 @@ struct FakeDaemon: ControlSurface {
     var devicesText = "[]"
     var uploadsText = "[]"
     var peersText = "[]"
-    var ringText = "{}"
+    /// One after the other; the last stays.
+    var ringTexts = Texts(["{}"])
     var readings: [String] = []
     /// Where `latest` has others than a query.
     var latestReadings: [String]?
@@ -28,7 +29,7 @@ struct FakeDaemon: ControlSurface {
     func devices() async throws -> [UInt8] { Array(devicesText.utf8) }
     func uploads() async throws -> [UInt8] { Array(uploadsText.utf8) }
     func peers() async throws -> [UInt8] { Array(peersText.utf8) }
-    func ring() async throws -> [UInt8] { Array(ringText.utf8) }
+    func ring() async throws -> [UInt8] { await ringTexts.next() }
     func latest(_ globs: [Glob], history: Int) async throws -> [UInt8] {
         if let historyRefusal, history > 0 { throw historyRefusal }
         let wanted = (latestReadings ?? readings).filter { text in
@@ -67,6 +68,14 @@ struct FakeDaemon: ControlSurface {
 
         func next() -> [UInt8]? { chunks.popLast() }
     }
+}
+
+actor Texts {
+    private var texts: [String]
+
+    init(_ texts: [String]) { self.texts = texts }
+
+    func next() -> [UInt8] { Array((texts.count > 1 ? texts.removeFirst() : texts[0]).utf8) }
 }
 
 /// Answers to orders, and what was ordered.

@@ -11,78 +11,9 @@ import Testing
 
 /// `covey ring` on the rings of stopped gateways, and of one that runs.
 @Suite struct RingToolTests {
-    private static let peer = NodeID(high: 7, low: 9)
-    private static let copied = LogID(0xC0_FFEE)
-
-    private func withRing(_ count: Int, copies: Int = 0, _ body: (String) async throws -> Void) async throws {
-        try await withFolder { folder in
-            defer { for name in ["ring", "out"] { unlink(folder + "/" + name) } }
-            try make(folder, count, copies: copies)
-            try await body(folder)
-        }
-    }
-
-    private func readings(_ count: Int, of device: String) -> [Reading] {
-        (0..<count).map { number in
-            Reading(
-                series: Series(device: DeviceID(device), metric: "level", unit: "m"),
-                stamp: Stamp(
-                    boot: BootID(high: 1, low: 2), uptime: Microseconds(Int64(number) * 1_000_000),
-                    wallOffset: Microseconds(1_000_000_000_000_000), isTrusted: true),
-                value: .number(Double(number)))
-        }
-    }
-
-    /// Commits of a hundred own readings each, then all copies.
-    private func make(_ folder: String, _ count: Int, copies: Int) throws {
-        let disk = try FileDisk(path: folder + "/ring", size: 8 * Geometry.standard.segmentBytes)
-        var random = SystemRandomNumberGenerator()
-        var (ring, _) = try RingLog.open(disk: disk, options: RingOptions(), using: &random)
-        var now = MonotonicInstant(nanoseconds: 0)
-        // The first one of a ring is a header alone.
-        func commit() throws {
-            while ring.waitingReadings + ring.waitingCopiedReadings > 0 {
-                let plan = try #require(ring.cut(now: now, using: &random))
-                _ = ring.finished(plan.id, plan.perform(on: disk), now: now)
-                now = now.advanced(by: .seconds(1))
-            }
-        }
-        for reading in readings(count, of: "tide") {
-            _ = try ring.append(Entry([reading]))
-            if ring.waitingReadings == 100 { try commit() }
-        }
-        try commit()
-        guard copies > 0 else { return }
-        let name = LogName(node: Self.peer, log: Self.copied)
-        _ = try ring.store(name, first: .zero, readings: readings(copies, of: "far"), anchors: [])
-        try commit()
-    }
-
-    /// Turns one byte of the file over.
-    private func spoil(_ folder: String, at position: Int) throws {
-        let descriptor = open(folder + "/ring", O_RDWR)
-        try #require(descriptor >= 0)
-        defer { close(descriptor) }
-        var byte: UInt8 = 0
-        try #require(pread(descriptor, &byte, 1, off_t(position)) == 1)
-        byte ^= 0xFF
-        try #require(pwrite(descriptor, &byte, 1, off_t(position)) == 1)
-    }
-
-    /// The units where the blocks of segment 0 begin.
-    private func blocks(_ folder: String) throws -> [Int] {
-        let bytes = Array(try File.read(folder + "/ring", limit: 1 << 26).prefix(Geometry.standard.segmentBytes))
-        guard case .found(let header, _) = SegmentHeaderState.read(Array(bytes[..<Geometry.headerBytes])) else {
-            return []
-        }
-        let scan = SegmentScan(
-            bytes, store: header.store, generation: header.generation, geometry: .standard)
-        return scan.blocks.filter { $0.frame.header.readings > 0 }.map(\.unit)
-    }
-
     @Test func `info tells segments, logs with their ranges, and whose copies they are`() async throws {
-        try await withRing(250, copies: 40) { folder in
-            let outcome = try await Child.run(["ring", "info", "--data-dir", folder, "--json"])
+        try await RingFolder.with(250, copies: 40) { folder in
+            let outcome = try await Child.run(["ring", "info", "--data-dir", folder.path, "--json"])
             #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
             let info = try #require(JSONValue(outcome.output.utf8.dropLast()))
             #expect(info["readings"]?.integer == 290 && info["copies"]?.integer == 40)
@@ -90,35 +21,35 @@ import Testing
             let logs = try #require(info["logs"]?.elements)
             #expect(logs.map { $0["held"]?.plain } == ["0, 250", "0, 40"])
             #expect(logs.map { $0["own"] } == [.flag(true), .flag(false)])
-            #expect(logs[1]["node"]?.string == Self.peer.description)
-            #expect(logs[1]["log"]?.string == Self.copied.description)
+            #expect(logs[1]["node"]?.string == RingFolder.peer.description)
+            #expect(logs[1]["log"]?.string == RingFolder.copied.description)
             let segments = try #require(info["segments"]?.elements)
             #expect(segments.reduce(0) { $0 + ($1["count"]?.integer ?? 0) } == 8)
             #expect(segments.contains { $0["kind"]?.string == "hot" && $0["readings"]?.integer == 290 })
 
-            let table = try await Child.run(["ring", "info", "--ring", folder + "/ring"])
+            let table = try await Child.run(["ring", "info", "--ring", folder.path + "/ring"])
             #expect(table.output.contains("290 readings, 40 of them copies, from "), "\(table)")
-            #expect(table.output.contains(Self.copied.description), "\(table)")
+            #expect(table.output.contains(RingFolder.copied.description), "\(table)")
         }
     }
 
     @Test func `a ring without damage is read in full, and not a byte of it changes`() async throws {
-        try await withRing(2500, copies: 40) { folder in
-            let before = try File.read(folder + "/ring", limit: 1 << 26)
-            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder])
+        try await RingFolder.with(2500, copies: 40) { folder in
+            let before = try folder.contents
+            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder.path])
             #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
             #expect(outcome.output.contains("with 2540 readings were read\nnothing is damaged\n"), "\(outcome)")
-            #expect(try File.read(folder + "/ring", limit: 1 << 26) == before)
+            #expect(try folder.contents == before)
         }
     }
 
     @Test func `a damaged block is named with its place and with what is lost by it`() async throws {
-        try await withRing(1000) { folder in
-            let units = try blocks(folder)
+        try await RingFolder.with(1000) { folder in
+            let units = try folder.blocks()
             try #require(units.count == 10)
             let unit = units[3]
-            try spoil(folder, at: unit * Geometry.unit + 200)
-            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder])
+            try folder.spoil(at: unit * Geometry.unit + 200)
+            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder.path])
             #expect(outcome.code == 1, "\(outcome)")
             #expect(outcome.output.contains("segment 0, unit \(unit): the block is damaged\n"), "\(outcome)")
             #expect(outcome.output.contains("100 readings from offset 300 on are lost to damage"), "\(outcome)")
@@ -130,13 +61,10 @@ import Testing
     @Test func `damage to the last block of a finished segment is found, and its readings are told as lost`()
         async throws
     {
-        try await withFolder { folder in
-            defer { unlink(folder + "/ring") }
-            try makeLong(folder)
-            let bytes = try File.read(folder + "/ring", limit: 1 << 27)
-            let (segment, block) = try #require(Self.oldestFinished(bytes))
-            try spoil(folder, at: segment * Geometry.standard.segmentBytes + block.unit * Geometry.unit + 200)
-            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder])
+        try await RingFolder.withFullSegments { folder in
+            let (segment, block) = try folder.oldestFinished()
+            try folder.spoil(at: segment * Geometry.standard.segmentBytes + block.unit * Geometry.unit + 200)
+            let outcome = try await Child.run(["ring", "verify", "--data-dir", folder.path])
             #expect(outcome.code == 1, "\(outcome)")
             #expect(
                 outcome.output.contains("segment \(segment), unit \(block.unit): the block is damaged\n"), "\(outcome)")
@@ -145,50 +73,6 @@ import Testing
             #expect(outcome.output.contains("segment \(segment): " + lost), "\(outcome)")
             #expect(outcome.output.hasSuffix("damaged: 1 place, \(run.count) readings lost\n"), "\(outcome)")
         }
-    }
-
-    /// A ring of which some segments are full.
-    private func makeLong(_ folder: String) throws {
-        let disk = try FileDisk(path: folder + "/ring", size: 16 * Geometry.standard.segmentBytes)
-        var random = SystemRandomNumberGenerator()
-        var (ring, _) = try RingLog.open(disk: disk, options: RingOptions(), using: &random)
-        var now = MonotonicInstant(nanoseconds: 0)
-        let series = Series(device: DeviceID("tide"), metric: "level")
-        for block in 0..<320 {
-            let stamp = Stamp(
-                boot: BootID(high: 1, low: 2), uptime: Microseconds(Int64(block) * 1_000_000),
-                wallOffset: Microseconds(1_000_000_000_000_000), isTrusted: true)
-            for number in 0..<240 {
-                let text = String(repeating: "\(UInt64.random(in: .min ... .max, using: &random))", count: 12)
-                let value = Value.text(String(text.prefix(240)) + "\(number)")
-                _ = try ring.append(Entry([Reading(series: series, stamp: stamp, value: value)]))
-            }
-            while ring.waitingReadings > 0 {
-                let plan = try #require(ring.cut(now: now, using: &random))
-                _ = ring.finished(plan.id, plan.perform(on: disk), now: now)
-                now = now.advanced(by: .seconds(1))
-            }
-        }
-    }
-
-    /// The segment with a footer that was opened first, and its last block with readings.
-    private static func oldestFinished(_ bytes: [UInt8]) -> (segment: Int, block: BlockEntry)? {
-        var oldest: (generation: UInt64, segment: Int, block: BlockEntry)?
-        let size = Geometry.standard.segmentBytes
-        for segment in 0..<bytes.count / size {
-            let part = Array(bytes[segment * size..<(segment + 1) * size])
-            guard case .found(let header, _) = SegmentHeaderState.read(Array(part[..<Geometry.headerBytes])),
-                header.generation < oldest?.generation ?? .max,
-                let start = Footer.start(
-                    Array(part.suffix(Geometry.unit)), store: header.store, generation: header.generation,
-                    geometry: .standard),
-                let footer = Footer.read(
-                    Array(part[start...]), store: header.store, generation: header.generation, geometry: .standard),
-                let block = footer.blocks.last
-            else { continue }
-            oldest = (header.generation, segment, block)
-        }
-        return oldest.map { ($0.segment, $0.block) }
     }
 
     @Test func `info fits a terminal of any width, whatever the names`() throws {
@@ -214,14 +98,14 @@ import Testing
     @Test func `a write that was cut off is told and is no damage; a spoiled header is, and costs nothing`()
         async throws
     {
-        try await withRing(1000) { folder in
-            let unit = try #require(try blocks(folder).last)
-            try spoil(folder, at: unit * Geometry.unit + 200)
-            let torn = try await Child.run(["ring", "verify", "--data-dir", folder])
+        try await RingFolder.with(1000) { folder in
+            let unit = try #require(try folder.blocks().last)
+            try folder.spoil(at: unit * Geometry.unit + 200)
+            let torn = try await Child.run(["ring", "verify", "--data-dir", folder.path])
             #expect(torn.code == 0, "\(torn)")
             #expect(torn.output.contains("segment 0, unit \(unit): the last write was cut off"), "\(torn)")
-            try spoil(folder, at: 20)
-            let header = try await Child.run(["ring", "verify", "--data-dir", folder])
+            try folder.spoil(at: 20)
+            let header = try await Child.run(["ring", "verify", "--data-dir", folder.path])
             #expect(header.code == 1, "\(header)")
             #expect(
                 header.output.contains("segment 0, unit 0: one copy of the segment's header is spoiled"), "\(header)")
@@ -230,25 +114,27 @@ import Testing
     }
 
     @Test func `an export has own readings and copies, each with its node, in a new file alone`() async throws {
-        try await withRing(250, copies: 40) { folder in
-            let arguments = ["ring", "export", "--data-dir", folder, "--format", "csv", "--output", folder + "/out"]
+        try await RingFolder.with(250, copies: 40) { folder in
+            let arguments = [
+                "ring", "export", "--data-dir", folder.path, "--format", "csv", "--output", folder.path + "/out",
+            ]
             let outcome = try await Child.run(arguments)
             #expect(outcome.code == 0 && outcome.output == "" && outcome.errors == "", "\(outcome)")
-            let text = try File.readText(folder + "/out", limit: 1 << 20)
+            let text = try File.readText(folder.path + "/out", limit: 1 << 20)
             let rows = text.split(separator: "\n").dropFirst().map {
                 $0.split(separator: ",", omittingEmptySubsequences: false)
             }
             #expect(rows.count == 290)
             #expect(
-                rows.filter { $0[2] == "far" && $0[8] == Self.peer.description }.map { $0[10] }
+                rows.filter { $0[2] == "far" && $0[8] == RingFolder.peer.description }.map { $0[10] }
                     == (0..<40).map { "\($0)" })
             #expect(rows.filter { $0[2] == "tide" && $0[8] == "" }.map { $0[10] } == (0..<250).map { "\($0)" })
             let again = try await Child.run(arguments)
             #expect(again.code == 2 && again.errors.contains("is there already"), "\(again)")
-            #expect(try File.readText(folder + "/out", limit: 1 << 20) == text)
+            #expect(try File.readText(folder.path + "/out", limit: 1 << 20) == text)
 
             let lines = try await Child.run([
-                "ring", "export", "far", "--ring", folder + "/ring", "--format", "jsonl", "--since",
+                "ring", "export", "far", "--ring", folder.path + "/ring", "--format", "jsonl", "--since",
                 "2001-09-09T01:46:50Z", "--until", "2001-09-09T01:46:52Z",
             ])
             #expect(

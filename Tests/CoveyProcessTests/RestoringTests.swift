@@ -60,6 +60,89 @@ struct RestoringTests {
         await fleet.end()
     }
 
+    /// What a verb says of the ring of a gateway that does not run.
+    private func repairStopped(_ member: Member) async throws -> (ending: ChildProcess.Ending, log: [String]) {
+        let asked = try ChildProcess(Site.program, ["ring", "repair", "--data-dir", member.dataDirectory])
+        return (await asked.ending(), asked.log)
+    }
+
+    @Test("is whole again after one order, also after it was repaired while the gateway did not run")
+    func ordered() async throws {
+        let fleet = try await Fleet(3, storage: ["scrub_interval = \"off\""])
+        try await fleet.start()
+        let (first, peers) = (fleet.members[0], fleet.members.dropFirst())
+        try await fill(first)
+        for peer in peers {
+            try await until("\(peer.name) holds copies") { try await peer.status().ring.readings >= 3000 }
+        }
+        let ring = try RingFile(of: first)
+        let blocks = try ring.blocks()
+        try ring.spoil(every: 20, of: blocks.dropFirst(10))
+        #expect(try await repairStopped(first).ending == .exited(2), "a gateway runs there")
+        let ordered = try first.ask(["ring", "repair"])
+        #expect(await ordered.ending() == .exited(0), "\(ordered.log)")
+        #expect(ordered.log.contains { $0.hasSuffix("have come back from peers") }, "\(ordered.log)")
+        #expect(ordered.log.last == "nothing is missing")
+        var status = try await first.status().ring
+        #expect(status.restored > 0 && status.lost == 0)
+
+        // What a start alone would not see in finished segments is written down while it does not run.
+        await first.kill()
+        try ring.spoil(every: 20, of: blocks.dropFirst(15))
+        let stopped = try await repairStopped(first)
+        #expect(stopped.ending == .exited(1), "\(stopped.log)")
+        #expect(stopped.log.contains { $0.hasPrefix("written down: ") }, "\(stopped.log)")
+        try await first.start()
+        let again = try first.ask(["ring", "repair"])
+        #expect(await again.ending() == .exited(0), "\(again.log)")
+        status = try await first.status().ring
+        #expect(status.lost == 0)
+
+        // From its own disk alone.
+        for peer in peers { await peer.kill() }
+        let asked = try first.ask(["query", first.device, "--format", "csv"])
+        #expect(await asked.ending() == .exited(0))
+        #expect(Set(asked.log.filter { $0.contains(first.device) && !$0.hasPrefix("covey: ") }).count == 3000)
+        try await fleet.openSink()
+        try await fleet.waitForReadings(3000)
+        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
+        let ledger = try await first.status().ledger
+        #expect(ledger.balances && ledger.balanced)
+        #expect(ledger.sinks["cloud"]?.damaged == 0 && ledger.sinks["cloud"]?.uploaded == 3000)
+        #expect(fleet.compare() == (0, 0))
+        await fleet.end()
+    }
+
+    @Test("of a gateway alone is read on an order, or while it is stopped, and its ledger balances")
+    func orderedAlone() async throws {
+        let fleet = try await Fleet(1, storage: ["scrub_interval = \"off\""])
+        try await fleet.start()
+        let first = fleet.members[0]
+        try await fill(first)
+        let ring = try RingFile(of: first)
+        let blocks = try ring.blocks()
+        try ring.spoil(every: 20, of: blocks.dropFirst(10))
+        let ordered = try first.ask(["ring", "repair"])
+        #expect(await ordered.ending() == .exited(1), "\(ordered.log)")
+        let lost = try await first.status().ring.lost
+        #expect(lost > 0 && ordered.log.last == "\(lost) readings are missing because of damage", "\(ordered.log)")
+        await first.kill()
+        try ring.spoil(every: 20, of: blocks.dropFirst(15))
+        let stopped = try await repairStopped(first)
+        #expect(stopped.ending == .exited(1), "\(stopped.log)")
+        try await first.start()
+        let all = try await first.status().ring.lost
+        #expect(all > lost && stopped.log.contains("\(all) readings are missing because of damage"), "\(stopped.log)")
+        try await fleet.openSink()
+        try await fleet.waitForReadings(3000 - all)
+        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
+        let ledger = try await first.status().ledger
+        #expect(ledger.balances && ledger.balanced)
+        #expect(ledger.sinks["cloud"]?.damaged == all && ledger.sinks["cloud"]?.uploaded == 3000 - all)
+        #expect(fleet.compare() == (all, 0))
+        await fleet.end()
+    }
+
     @Test("of a gateway alone names its gaps, and its ledger balances")
     func alone() async throws {
         let fleet = try await Fleet(1, storage: Self.scrubbing)

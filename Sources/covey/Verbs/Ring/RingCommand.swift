@@ -3,9 +3,11 @@ import ArgumentParser
 struct RingCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ring",
-        abstract: "Look into a ring: what it holds, whether all of it can be read, and get it out.",
-        discussion: "Nothing of this writes to the ring.",
-        subcommands: [RingInfoCommand.self, RingVerifyCommand.self, RingExportCommand.self])
+        abstract: "Look into a ring: what it holds, whether all of it can be read, get it out, and repair it.",
+        discussion: "Nothing of this but repair writes to the ring.",
+        subcommands: [
+            RingInfoCommand.self, RingVerifyCommand.self, RingExportCommand.self, RingRepairCommand.self,
+        ])
 }
 
 /// Which ring is read as a file, where it is.
