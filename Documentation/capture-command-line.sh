@@ -114,5 +114,8 @@ shot normal 24 'covey query tide --since "1 min" --every "5 s"'
 shot normal 24 'covey ring info'
 shot failing 24 "covey ring info"
 shot failing 24 "covey ring verify --data-dir $work/failing/data"
+shot failing 24 'covey ring repair'
+kill "${children[-1]}"; wait "${children[-1]}"
+shot failing 24 "covey ring repair --data-dir $work/failing/data"
 [ $wide = 0 ] && echo "no line is wider than 80 columns" >&2
 exit $wide
