@@ -116,6 +116,7 @@ shot failing 24 "covey ring info"
 shot failing 24 "covey ring verify --data-dir $work/failing/data"
 shot failing 24 'covey ring repair'
 kill "${children[-1]}"; wait "${children[-1]}"
+printf 'spoilt' | dd of="$work/failing/data/ring" bs=1 seek=$(((1024 + 30) * 4096 + 100)) conv=notrunc status=none
 shot failing 24 "covey ring repair --data-dir $work/failing/data"
 [ $wide = 0 ] && echo "no line is wider than 80 columns" >&2
 exit $wide

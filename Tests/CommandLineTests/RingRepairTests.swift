@@ -172,7 +172,7 @@ import Testing
         #expect(outcome.code == 0 && outcome.errors == "", "\(outcome)")
         #expect(
             outcome.output == """
-                8 segments were read, 8 KiB in use: 7 damaged readings found
+                8 segments were read, 8 KiB in use: 7 readings newly found damaged
                 7 readings have come back from peers
                 3 copies of other gateways' readings gone; made anew where one is due
                 nothing is missing

@@ -67,6 +67,8 @@ struct RepairTests {
         #expect(done.state == .done && done.damaged > 0)
         #expect(bench.core.ring.lostReadings == done.damaged && bench.core.restoredByRepair == 0)
         #expect(bench.core.isBalanced)
+        bench.advance(by: .seconds(8))
+        #expect(!bench.core.ring.hasUncutRecords, "it is written down though nothing else is")
     }
 
     @Test("A place that the disk does not give is asked for again behind the ring's patience, and is gone then")

@@ -96,6 +96,26 @@ struct RepairTests {
         #expect(lost(again.ring, log) == made.newlyLost)
     }
 
+    @Test func `damaged copies are not held again by the next start, and their log is no loss`() throws {
+        let rig = try Rig(segments: 12)
+        for index in 0..<UInt64(40) {
+            _ = try rig.store(peerLog, index * 100..<(index + 1) * 100)
+            rig.commitAll()
+        }
+        let place = try hiddenBlock(rig)
+        let disk = SimulatedDisk(contents: rig.disk.contents)
+        disk.overwrite([0xEE, 0xEE], at: place + 200)
+        let blind = try start(SimulatedDisk(contents: disk.contents)).ring
+        #expect(blind.copiedLog(peerLog.log)?.stored == 4000)
+        let made = try repair(disk).repair
+        #expect(made.newlyLost > 0 && made.ring.lostReadings == 0)
+        let next = try start(disk.afterKill()).ring
+        let copy = try #require(next.copiedLog(peerLog.log))
+        #expect(copy.stored == 4000 - made.newlyLost && copy.lost.map(\.reason) == [.damaged])
+        // A start that is followed by another without a repair between is no wiser, and no worse.
+        #expect(try start(disk.afterKill()).ring.copiedLog(peerLog.log) == copy)
+    }
+
     @Test func `what a start sees and has had no commit to write down in is written down`() throws {
         let (rig, log) = try filled()
         let bytes = rig.disk.contents

@@ -74,6 +74,8 @@ extension GatewayCore {
         let damagedBefore = ring.damagedReadings
         handle(ring.noteDamage(result.damage), now: now, &directives)
         handle(ring.noteUnread(result.unread, now: now), now: now, &directives)
+        // Of copies nothing else would have it written down.
+        if ring.hasUncutRecords { touchState(now: now) }
         switch result.answer {
         case .chunk(let id, let outcome): stepReplication(.chunkRead(id, outcome), now: now, &directives)
         case .digest(let log, let range, let devices): digested(log, range, devices, now: now, &directives)

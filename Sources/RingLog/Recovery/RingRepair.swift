@@ -40,6 +40,8 @@ package struct RingRepair {
     ) throws(RingError) {
         var options = options
         options.retention = .rejectNew
+        // To get segments ready is for whoever fills them.
+        options.backgroundBytes = 0
         (ring, report) = try RingLog.open(disk: disk, options: options, using: &random)
         self.disk = disk
         newlyLost = report.damagedReadings

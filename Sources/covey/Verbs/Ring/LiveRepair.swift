@@ -63,7 +63,7 @@ struct LiveRepair {
         let read = ByteCount(pass.bytes)
         var lines = [
             "\(pass.segments) segments were read, \(read) in use: "
-                + "\(pass.damaged) damaged reading\(pass.damaged == 1 ? "" : "s") found"
+                + "\(pass.damaged) reading\(pass.damaged == 1 ? "" : "s") newly found damaged"
         ]
         if pass.unanswered > 0 {
             lines.append("\(pass.unanswered) segments were not given by the disk: what is in them is not known")
