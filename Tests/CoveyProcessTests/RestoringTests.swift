@@ -122,7 +122,7 @@ struct RestoringTests {
         let ring = try RingFile(of: first)
         let blocks = try ring.blocks()
         try ring.spoil(every: 20, of: blocks.dropFirst(10))
-        let ordered = try first.ask(["ring", "repair"])
+        let ordered = try first.ask(["ring", "repair", "--wait", "1 s"])
         #expect(await ordered.ending() == .exited(1), "\(ordered.log)")
         let lost = try await first.status().ring.lost
         #expect(lost > 0 && ordered.log.last == "\(lost) readings are missing because of damage", "\(ordered.log)")

@@ -32,8 +32,8 @@ struct LiveRepair {
     private func waitForPeers(_ first: Pass) throws -> Pass {
         var pass = first
         guard pass.missing > 0 else { return pass }
-        guard try hasPeers() else {
-            tell("no other gateway is alive that could bring anything back")
+        guard let covey = try client.document("/v1/status")["covey"], covey != .null else {
+            tell("this gateway is in no covey: nobody can bring anything back")
             return pass
         }
         var end = ContinuousClock.now.advanced(by: patience)
@@ -44,11 +44,10 @@ struct LiveRepair {
             if next.missing < pass.missing { end = ContinuousClock.now.advanced(by: patience) }
             pass = next
         }
+        // Not before: a gateway that has just been started may not have found them yet.
+        let isAlone = try !client.document("/v1/peers").elements.contains { $0["state"]?.string == "alive" }
+        if pass.missing > 0, isAlone { tell("no other gateway is alive that could bring anything back") }
         return pass
-    }
-
-    private func hasPeers() throws -> Bool {
-        try client.document("/v1/peers").elements.contains { $0["state"]?.string == "alive" }
     }
 
     private func ask() throws -> (ring: JSONValue, pass: Pass) {
