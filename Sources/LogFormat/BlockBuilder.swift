@@ -226,7 +226,7 @@ package struct BlockBuilder: Sendable {
         seriesColumn.append(index)
         if !isUsed[index] {
             isUsed[index] = true
-            names &+= dictionary.table.check(of: index)
+            names &+= dictionary.table.check(of: index) ?? 0
         }
         times.append(stamp.uptime.rawValue)
         values.append(reading.value, state: &states[index])

@@ -11,8 +11,11 @@ package struct BlockFrame: Sendable {
 
     private struct Columns: Sendable {
         var context: ByteReader?
-        var series: StepReader?
-        var times: TimeReader?
+        var series: ByteReader?
+        var times: ByteReader?
+        /// Those two are columns of integers. They are taken apart where somebody reads them: a scan holds hundreds of blocks.
+        var hasPackedSeries = false
+        var hasPackedTimes = false
         var values: ByteReader?
         var qualities: ByteReader?
         var deviceTimes: ByteReader?
@@ -31,7 +34,7 @@ package struct BlockFrame: Sendable {
         let start = position + BlockHeader.bytes
         var content = Content()
         try content.read(
-            ByteReader(bytes, start..<start + header.payload), readings: header.readings, readingsAlone: readingsAlone)
+            ByteReader(bytes, start..<start + header.payload), readingsAlone: readingsAlone)
         guard content.runs.reduce(0, { $0 + $1.count }) == header.readings else { throw .invalid("count of readings") }
         self.header = header
         runs = content.runs
@@ -82,7 +85,7 @@ package struct BlockFrame: Sendable {
         var columns = Columns()
 
         mutating func read(
-            _ reader: ByteReader, readings: Int, readingsAlone: Bool, isSqueezed: Bool = false
+            _ reader: ByteReader, readingsAlone: Bool, isSqueezed: Bool = false
         ) throws(FormatError) {
             var reader = reader
             while !reader.isAtEnd {
@@ -100,10 +103,10 @@ package struct BlockFrame: Sendable {
                 case .singleRepeatedMarks: repeatedMarks = try MarkReader.readSingle(from: &part)
                 case .contexts: contexts = try BlockFrame.contexts(&part)
                 case .contextColumn: columns.context = part
-                case .seriesColumn: columns.series = StepReader(part)
-                case .packedSeries: columns.series = StepReader(try IntegerColumn.read(readings, from: &part))
-                case .timeColumn: columns.times = try TimeReader(part)
-                case .packedTimes: columns.times = TimeReader(try IntegerColumn.read(readings, from: &part))
+                case .seriesColumn: columns.series = part
+                case .packedSeries: (columns.series, columns.hasPackedSeries) = (part, true)
+                case .timeColumn: columns.times = part
+                case .packedTimes: (columns.times, columns.hasPackedTimes) = (part, true)
                 case .valueColumn: columns.values = part
                 case .qualityColumn: columns.qualities = part
                 case .deviceTimeColumn: columns.deviceTimes = part
@@ -113,8 +116,7 @@ package struct BlockFrame: Sendable {
                     guard !isSqueezed else { throw .invalid("section") }
                     let bytes = try Deflate.unsqueezed(part, limit: PackedPayload.mostBytes)
                     try read(
-                        ByteReader(bytes, 0..<bytes.count), readings: readings, readingsAlone: readingsAlone,
-                        isSqueezed: true)
+                        ByteReader(bytes, 0..<bytes.count), readingsAlone: readingsAlone, isSqueezed: true)
                 case nil: break
                 }
             }
@@ -159,8 +161,8 @@ package struct BlockFrame: Sendable {
         var sum: UInt32 = 0
         for index in used {
             // Of a lost definition nothing is known, and the sum proves nothing.
-            guard table[index] != nil else { return true }
-            sum &+= table.check(of: index)
+            guard let check = table.check(of: index) else { return true }
+            sum &+= check
         }
         return sum == names
     }
@@ -220,11 +222,22 @@ package struct BlockFrame: Sendable {
         }
     }
 
+    private func seriesSteps() throws(FormatError) -> StepReader? {
+        guard var column = columns.series, columns.hasPackedSeries else { return columns.series.map { StepReader($0) } }
+        return StepReader(try IntegerColumn.read(header.readings, from: &column))
+    }
+
+    private func times() throws(FormatError) -> TimeReader? {
+        guard var column = columns.times else { return nil }
+        guard columns.hasPackedTimes else { return try TimeReader(column) }
+        return TimeReader(try IntegerColumn.read(header.readings, from: &column))
+    }
+
     private func forEachRow(
         _ context: ByteReader, _ table: SeriesTable, _ places: Range<Int>, _ wanted: [Bool],
         _ take: (Int, Reading?) -> Void
     ) throws(FormatError) {
-        guard let series = columns.series, var times = columns.times, var values = columns.values else {
+        guard let series = try seriesSteps(), var times = try times(), var values = columns.values else {
             throw .truncated
         }
         let isNamed = isNamed(by: table, try usedSeries(series, limit: table.definitions.count))

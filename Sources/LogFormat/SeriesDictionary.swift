@@ -48,12 +48,12 @@ package struct SeriesDefinition: Hashable, Sendable {
 package struct SeriesTable: Sendable {
     package private(set) var definitions: [SeriesDefinition?] = []
     /// Of each definition and its index.
-    private var checks: [UInt32] = []
+    private var checks: [UInt32?] = []
 
     package init() {}
 
-    /// What a block says of this series that it uses, summed up with the others; 0 where it is not known.
-    func check(of index: Int) -> UInt32 { index < checks.count ? checks[index] : 0 }
+    /// What a block says of this series that it uses, summed up with the others; `nil` where it is not known.
+    func check(of index: Int) -> UInt32? { index < checks.count ? checks[index] : nil }
 
     package subscript(index: Int) -> SeriesDefinition? { index < definitions.count ? definitions[index] : nil }
 
@@ -61,7 +61,7 @@ package struct SeriesTable: Sendable {
     package mutating func define(_ index: Int, _ definition: SeriesDefinition) {
         if definitions.count <= index {
             definitions.append(contentsOf: repeatElement(nil, count: index + 1 - definitions.count))
-            checks.append(contentsOf: repeatElement(0, count: index + 1 - checks.count))
+            checks.append(contentsOf: repeatElement(nil, count: index + 1 - checks.count))
         }
         definitions[index] = definition
         var bytes: [UInt8] = []

@@ -164,7 +164,7 @@ package struct ColdBuilder: Sendable {
             context.append(Int(row.context))
             if !isUsed[Int(row.series)] {
                 isUsed[Int(row.series)] = true
-                names &+= dictionary.table.check(of: Int(row.series))
+                names &+= dictionary.table.check(of: Int(row.series)) ?? 0
             }
             let clock = contexts[Int(row.context)]
             let stamp = Stamp(

@@ -123,22 +123,24 @@ struct ColdColumns {
         _ take: (Int, Int, Int64, Value, Quality, Milliseconds?) throws(FormatError) -> Void
     ) throws(FormatError) {
         let wanted = tracks.map { isWanted($0.series) }
-        // Of a group that nobody wants, and whose series are in all of its messages, the readings are counted alone.
-        let isPassed = groups.map { group in group.tracks.allSatisfy { !wanted[$0] && tracks[$0].marks == nil } }
+        // Of a group that nobody wants, and whose series are in all of its messages, what one of them brings; else 0.
+        let passed = groups.map { group in
+            group.tracks.allSatisfy { !wanted[$0] && tracks[$0].marks == nil } ? group.tracks.count : 0
+        }
         var open = [Open?](repeating: nil, count: tracks.count)
         var cursors = [Int](repeating: 0, count: tracks.count)
         var heads = groups.map { $0.messages.lowerBound }
         var next = 0
         for message in order {
-            let group = groups[Int(message)]
-            let head = heads[Int(message)]
-            guard head < group.messages.upperBound else { throw .invalid("order of messages") }
-            heads[Int(message)] += 1
-            if isPassed[Int(message)] {
-                next += group.tracks.count
-                if next >= places.upperBound { return }
+            let count = passed[Int(message)]
+            if count > 0 {
+                next += count
                 continue
             }
+            if next >= places.upperBound { return }
+            let group = groups[Int(message)]
+            let head = heads[Int(message)]
+            heads[Int(message)] += 1
             for track in group.tracks {
                 if let place = tracks[track].marks, marks[place][head - group.messages.lowerBound] != 1 { continue }
                 let (place, cursor) = (next, cursors[track])
@@ -158,7 +160,6 @@ struct ColdColumns {
                     place, tracks[track].series, messages.times[head], column.values[cursor], quality,
                     column.deviceTimes?.times[cursor].map { Milliseconds($0) })
             }
-            if next >= places.upperBound { return }
         }
     }
 

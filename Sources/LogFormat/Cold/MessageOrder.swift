@@ -99,7 +99,7 @@ enum MessageOrder {
         rest[head] = moved
     }
 
-    /// The group of each message as they came in.
+    /// The group of each message as they came in, each group as often as it has messages.
     static func read(of groups: Groups, from reader: inout ByteReader) throws(FormatError) -> [Int32] {
         guard let form = Form(rawValue: try reader.byte()) else { throw .invalid("form of an order") }
         let count = groups.times.count
@@ -117,11 +117,15 @@ enum MessageOrder {
             }
             return rest.map { groups.group[Int($0)] }
         case .groups:
-            let most = Int64(groups.group.last ?? 0)
+            var left = [Int](repeating: 0, count: Int(groups.group.last ?? 0) + 1)
+            for group in groups.group { left[Int(group)] += 1 }
             var order: [Int32] = []
             order.reserveCapacity(count)
             for group in try IntegerColumn.read(count, from: &reader) {
-                guard group >= 0, group <= most else { throw .invalid("group of a message") }
+                guard left.indices.contains(Int(group)), left[Int(group)] > 0 else {
+                    throw .invalid("group of a message")
+                }
+                left[Int(group)] -= 1
                 order.append(Int32(group))
             }
             return order
