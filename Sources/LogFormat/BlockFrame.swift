@@ -7,7 +7,7 @@ package struct BlockFrame: Sendable {
     package let definitions: [(index: Int, definition: SeriesDefinition)]
     package private(set) var records: [Record]
     private let contexts: [ClockContext]
-    private let columns: Columns
+    private var columns: Columns
 
     private struct Columns: Sendable {
         var context: ByteReader?
@@ -54,6 +54,9 @@ package struct BlockFrame: Sendable {
         }
         return states
     }
+
+    /// From here on readings cannot be asked for: who has the records of a segment's blocks need not hold all of its bytes.
+    mutating func forgetReadings() { columns = Columns() }
 
     /// Of marks, those that came with its readings and those that it repeats.
     var marks: Int {

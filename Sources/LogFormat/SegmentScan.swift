@@ -90,6 +90,11 @@ package struct SegmentScan: Sendable {
         if !isSound { dropUndecodable() }
     }
 
+    /// Lets the bytes of the segment go. The blocks tell of their runs and records then, and have no readings any more.
+    package mutating func forgetReadings() {
+        for place in blocks.indices { blocks[place].frame.forgetReadings() }
+    }
+
     /// Whether every block from the first to the last good one is there.
     package var isSound: Bool { damaged.isEmpty && breaks.isEmpty && misplaced.isEmpty }
 

@@ -276,7 +276,8 @@ struct Recovery {
             let mustScan = item.kind == .hot && (hotScanned < 2 || !hasSnapshot)
             guard mustScan || found[index].footer == nil || item.header == nil else { continue }
             guard let bytes = readAll(of: item.segment) else { continue }
-            let scan = SegmentScan(bytes, store: store, generation: item.generation, geometry: geometry)
+            var scan = SegmentScan(bytes, store: store, generation: item.generation, geometry: geometry)
+            scan.forgetReadings()
             found[index].scan = scan
             if item.kind == .hot {
                 hotScanned += 1
