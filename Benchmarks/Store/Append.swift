@@ -4,9 +4,10 @@ import Glibc
 import Model
 import Posix
 import RingLog
+import Synchronization
 import TestKit
 
-/// Appends of 100 readings a commit: the ring, merging behind itself as it does in the daemon, new and filled once, and the stores that
+/// Appends of 100 readings a commit: the ring, merging beside the commits as it does in the daemon, new and filled once, and the stores that
 /// others use for this.
 struct Append {
     let commits: Int
@@ -58,7 +59,7 @@ struct Append {
         report.note(
             "\(commits) commits of \(Self.readingsPerCommit) readings each, the same in all, one after the other "
                 + "on the same disk, each synced; medians of \(runs) runs, least and most in brackets. \(Trace.statistics) "
-                + "Of the peers the bytes written are those that the kernel accounts to the process. At rest: as long as nothing is merged in "
+                + "The ring merges on another thread meanwhile, as RocksDB compacts. Of the peers the bytes written are those that the kernel accounts to the process. At rest: as long as nothing is merged in "
                 + "the background, and of the others all files.")
         try report.publish()
     }
@@ -94,6 +95,7 @@ struct Append {
         var ring = try RingLog.open(disk: disk, options: RingOptions(), using: &random).ring
         let now = MonotonicInstant(nanoseconds: 0)
         if !isNew { try fill(&ring, disk, now, &random) }
+        let merging = Merging()
         let before = try Usage(of: getpid())
         let began = monotonicSeconds()
         var times: [Double] = []
@@ -103,12 +105,14 @@ struct Append {
             for reading in readings { _ = try ring.append(Entry([reading])) }
             // The first commit of all is a header alone.
             repeat { try commit(&ring, disk, now, &random) } while ring.waitingReadings > 0
+            merging.step(&ring, disk)
         }
         let wall = monotonicSeconds() - began
         let used = try Usage(of: getpid()).since(before)
         let written = disk.counts
+        merging.finish(&ring)
         // What is not yet merged is dense a little later: the figure at rest is that of merged blocks alone.
-        while ring.hasWork || mergesMore(&ring, disk) { try commit(&ring, disk, now, &random) }
+        while ring.hasWork || merge(&ring, disk) { try commit(&ring, disk, now, &random) }
         let count = Double(commits.count * Self.readingsPerCommit)
         return Figures(
             rate: count / wall, commits: times, written: Double(written.all) / count,
@@ -124,6 +128,7 @@ struct Append {
         while ring.statistics.evictedPending == 0 {
             for reading in trace.next() { _ = try ring.append(Entry([reading])) }
             repeat { try commit(&ring, disk, now, &random) } while ring.waitingReadings > 0
+            _ = merge(&ring, disk)
         }
         disk.sync(for: true)
         try disk.sync()
@@ -138,10 +143,9 @@ struct Append {
         for event in ring.finished(plan.id, result, now: now) {
             if case .failed(let error) = event { throw ChildFailure(description: error.message) }
         }
-        _ = mergesMore(&ring, disk)
     }
 
-    private func mergesMore(_ ring: inout RingLog, _ disk: MeteredDisk) -> Bool {
+    private func merge(_ ring: inout RingLog, _ disk: MeteredDisk) -> Bool {
         guard let plan = ring.maintenance() else { return false }
         _ = ring.finished(plan.perform(on: disk))
         return true
@@ -195,5 +199,35 @@ struct Append {
             rate: count / wall, commits: times, written: written, accounted: written,
             atRest: Double(try peer.settle()) / count)
         return (peer.name, figures)
+    }
+}
+
+/// What the daemon's other storage thread does: merges what is sealed, one segment at a time.
+private final class Merging: Sendable {
+    private let state = Mutex<(isRunning: Bool, result: MaintenanceResult?)>((false, nil))
+
+    /// Hands over what is done, and begins the next where there is one.
+    func step(_ ring: inout RingLog, _ disk: MeteredDisk) {
+        guard take(&ring), let plan = ring.maintenance() else { return }
+        state.withLock { $0.isRunning = true }
+        Task.detached { [self] in
+            let result = plan.perform(on: disk)
+            state.withLock { $0 = (false, result) }
+        }
+    }
+
+    /// Waits for what is under way.
+    func finish(_ ring: inout RingLog) {
+        while !take(&ring) { sched_yield() }
+    }
+
+    /// Whether nothing is under way.
+    private func take(_ ring: inout RingLog) -> Bool {
+        let (isRunning, result) = state.withLock { state in
+            defer { state.result = nil }
+            return state
+        }
+        if let result { _ = ring.finished(result) }
+        return !isRunning
     }
 }
