@@ -120,11 +120,12 @@ struct PackedBlockTests {
         let inner = try #require(Deflate.squeezed([UInt8](repeating: 7, count: 3000)))
         var nested: [UInt8] = []
         BlockPayload.append(.squeezedColumns, inner, to: &nested)
+        func claiming(_ head: [UInt8]) -> [UInt8] { head + Array(inner.dropFirst(2)) }
+        let twice: [UInt8] = try #require(Deflate.squeezed(nested))
         let claims: [(name: String, bytes: [UInt8])] = [
-            ("nested", try #require(Deflate.squeezed(nested))), ("nothing", []), ("no stream", [5, 1, 2, 3]),
-            ("cut", Array(inner.dropLast(3))), ("too little", [0x10] + inner.dropFirst(2)),
-            ("too much", [0xFF, 0xFF, 0x3F] + inner.dropFirst(2)),
-            ("beyond the limit", [0xFF, 0xFF, 0xFF, 0xFF, 0x0F] + inner.dropFirst(2)),
+            ("nested", twice), ("nothing", []), ("no stream", [5, 1, 2, 3]), ("cut", Array(inner.dropLast(3))),
+            ("too little", claiming([0x10])), ("too much", claiming([0xFF, 0xFF, 0x3F])),
+            ("beyond the limit", claiming([0xFF, 0xFF, 0xFF, 0xFF, 0x0F])),
         ]
         for (name, bytes) in claims {
             // An empty section cannot be said by the writer's function.
