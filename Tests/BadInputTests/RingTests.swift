@@ -4,7 +4,7 @@ import Testing
 
 /// A gateway that was stopped in good order, with copies of its data directory to spoil, and that of another one.
 struct SpoiledData: SuiteTrait, TestScoping {
-    /// Texts that no encoding makes small: two segments full.
+    /// Texts that no encoding makes much smaller: two segments full.
     private static let text = """
         [[device]]
         id      = "text"
@@ -26,7 +26,7 @@ struct SpoiledData: SuiteTrait, TestScoping {
         try Self.shell("mv '\(site.directory)/data' '\(site.directory)/other'")
         try await site.start()
         try await bench.letNeighbourSpeak()
-        try await bench.publish((0..<220).map { ("text", Self.message($0)) })
+        try await bench.publish((0..<360).map { ("text", Self.message($0)) })
         try await bench.letNeighbourSpeak()
         try await poll("the upload of everything") {
             try await bench.status()["ledger.sinks.cloud.pending"]?.integer == 0
