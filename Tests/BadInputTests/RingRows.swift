@@ -90,7 +90,7 @@ extension RingRow {
             keeps: .none, asNobody: true, do: "chown covey: the file that was set aside, and put it back.",
             spoil: { data, _ in chmod(data + "/ring", 0) }),
         RingRow(
-            "of a newer version", says: "the ring is in format 99, and this Covey reads up to 3", keeps: .none,
+            "of a newer version", says: "the ring is in format 99, and this Covey reads up to 4", keeps: .none,
             do: "Install the newer Covey again and put the file back.",
             spoil: { data, _ in try ring(data).age(segment: try ring(data).usedSegments()[0]) }),
         RingRow(
