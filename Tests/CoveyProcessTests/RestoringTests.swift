@@ -6,6 +6,7 @@ import Testing
 @Suite("A ring with damaged blocks", .serialized)
 struct RestoringTests {
     private static let scrubbing = ["scrub_interval = \"4 s\""]
+    private static let unscrubbed = ["scrub_interval = \"off\""]
 
     /// Has one gateway take readings in many blocks: some more come only when the last are stored.
     private func fill(_ member: Member) async throws {
@@ -17,16 +18,41 @@ struct RestoringTests {
         }
     }
 
-    @Test("is whole again without a hand on it where peers hold what it lost, and every reading comes once")
-    func inACovey() async throws {
-        let fleet = try await Fleet(3, storage: Self.scrubbing)
+    /// The first of some gateways has 3000 readings, and its peers have copies of them.
+    private func filled(_ count: Int, storage: [String]) async throws -> (fleet: Fleet, first: Member) {
+        let fleet = try await Fleet(count, storage: storage)
         try await fleet.start()
-        let (first, peers) = (fleet.members[0], fleet.members.dropFirst())
+        let first = fleet.members[0]
         try await fill(first)
-        for peer in peers {
+        for peer in fleet.members.dropFirst() {
             try await until("\(peer.name) holds copies") { try await peer.status().ring.readings >= 3000 }
         }
+        return (fleet, first)
+    }
 
+    /// Once nobody else is left, it tells each of its readings once.
+    private func expectAllFromItsOwnDisk(_ first: Member, of fleet: Fleet) async throws {
+        for peer in fleet.members.dropFirst() { await peer.kill() }
+        let asked = try first.ask(["query", first.device, "--format", "csv"])
+        #expect(await asked.ending() == .exited(0))
+        let rows = asked.log.filter { $0.contains(first.device) && !$0.hasPrefix("covey: ") }
+        #expect(rows.count == 3000 && Set(rows).count == 3000)
+    }
+
+    /// All but `lost` of its readings reach the sink, once each, and both equations of its ledger hold.
+    private func expectTheRestUploaded(_ first: Member, of fleet: Fleet, lost: Int = 0) async throws {
+        try await fleet.openSink()
+        try await fleet.waitForReadings(3000 - lost)
+        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
+        let ledger = try await first.status().ledger
+        #expect(ledger.balances && ledger.balanced)
+        #expect(ledger.sinks["cloud"]?.damaged == lost && ledger.sinks["cloud"]?.uploaded == 3000 - lost)
+        #expect(fleet.compare() == (lost, 0))
+    }
+
+    @Test("is whole again without a hand on it where peers hold what it lost, and every reading comes once")
+    func inACovey() async throws {
+        let (fleet, first) = try await filled(3, storage: Self.scrubbing)
         let ring = try RingFile(of: first)
         let blocks = try ring.blocks()
         #expect(blocks.count > 60)
@@ -44,19 +70,8 @@ struct RestoringTests {
             return ring.restored > 0 && ring.lost == 0
         }
 
-        // From its own disk alone.
-        for peer in peers { await peer.kill() }
-        let asked = try first.ask(["query", first.device, "--format", "csv"])
-        #expect(await asked.ending() == .exited(0))
-        let rows = asked.log.filter { $0.contains(first.device) && !$0.hasPrefix("covey: ") }
-        #expect(rows.count == 3000 && Set(rows).count == 3000)
-        try await fleet.openSink()
-        try await fleet.waitForReadings(3000)
-        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
-        let status = try await first.status()
-        #expect(status.ledger.balances && status.ledger.balanced)
-        #expect(status.ledger.sinks["cloud"]?.damaged == 0 && status.ledger.sinks["cloud"]?.uploaded == 3000)
-        #expect(fleet.compare() == (0, 0))
+        try await expectAllFromItsOwnDisk(first, of: fleet)
+        try await expectTheRestUploaded(first, of: fleet)
         await fleet.end()
     }
 
@@ -68,13 +83,7 @@ struct RestoringTests {
 
     @Test("is whole again after one order, also after it was repaired while the gateway did not run")
     func ordered() async throws {
-        let fleet = try await Fleet(3, storage: ["scrub_interval = \"off\""])
-        try await fleet.start()
-        let (first, peers) = (fleet.members[0], fleet.members.dropFirst())
-        try await fill(first)
-        for peer in peers {
-            try await until("\(peer.name) holds copies") { try await peer.status().ring.readings >= 3000 }
-        }
+        let (fleet, first) = try await filled(3, storage: Self.unscrubbed)
         let ring = try RingFile(of: first)
         let blocks = try ring.blocks()
         try ring.spoil(every: 20, of: blocks.dropFirst(10))
@@ -98,27 +107,14 @@ struct RestoringTests {
         status = try await first.status().ring
         #expect(status.lost == 0)
 
-        // From its own disk alone.
-        for peer in peers { await peer.kill() }
-        let asked = try first.ask(["query", first.device, "--format", "csv"])
-        #expect(await asked.ending() == .exited(0))
-        #expect(Set(asked.log.filter { $0.contains(first.device) && !$0.hasPrefix("covey: ") }).count == 3000)
-        try await fleet.openSink()
-        try await fleet.waitForReadings(3000)
-        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
-        let ledger = try await first.status().ledger
-        #expect(ledger.balances && ledger.balanced)
-        #expect(ledger.sinks["cloud"]?.damaged == 0 && ledger.sinks["cloud"]?.uploaded == 3000)
-        #expect(fleet.compare() == (0, 0))
+        try await expectAllFromItsOwnDisk(first, of: fleet)
+        try await expectTheRestUploaded(first, of: fleet)
         await fleet.end()
     }
 
     @Test("of a gateway alone is read on an order, or while it is stopped, and its ledger balances")
     func orderedAlone() async throws {
-        let fleet = try await Fleet(1, storage: ["scrub_interval = \"off\""])
-        try await fleet.start()
-        let first = fleet.members[0]
-        try await fill(first)
+        let (fleet, first) = try await filled(1, storage: Self.unscrubbed)
         let ring = try RingFile(of: first)
         let blocks = try ring.blocks()
         try ring.spoil(every: 20, of: blocks.dropFirst(10))
@@ -133,22 +129,13 @@ struct RestoringTests {
         try await first.start()
         let all = try await first.status().ring.lost
         #expect(all > lost && stopped.log.contains("\(all) readings are missing because of damage"), "\(stopped.log)")
-        try await fleet.openSink()
-        try await fleet.waitForReadings(3000 - all)
-        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
-        let ledger = try await first.status().ledger
-        #expect(ledger.balances && ledger.balanced)
-        #expect(ledger.sinks["cloud"]?.damaged == all && ledger.sinks["cloud"]?.uploaded == 3000 - all)
-        #expect(fleet.compare() == (all, 0))
+        try await expectTheRestUploaded(first, of: fleet, lost: all)
         await fleet.end()
     }
 
     @Test("of a gateway alone names its gaps, and its ledger balances")
     func alone() async throws {
-        let fleet = try await Fleet(1, storage: Self.scrubbing)
-        try await fleet.start()
-        let first = fleet.members[0]
-        try await fill(first)
+        let (fleet, first) = try await filled(1, storage: Self.scrubbing)
         let ring = try RingFile(of: first)
         try ring.spoil(every: 20, of: try ring.blocks().dropFirst(10))
         // Two passes, and no more than it had lost after the first.
@@ -159,14 +146,8 @@ struct RestoringTests {
         let info = try first.ask(["ring", "info"])
         #expect(await info.ending() == .exited(0))
         #expect(info.log.contains { $0.contains("damaged") }, "\(info.log)")
-        try await fleet.openSink()
-        try await fleet.waitForReadings(3000 - lost)
-        try await until("all is uploaded") { try await first.status().pendingUploads == 0 }
+        try await expectTheRestUploaded(first, of: fleet, lost: lost)
         let status = try await first.status()
-        #expect(status.ledger.balances && status.ledger.balanced)
-        #expect(status.ledger.sinks["cloud"]?.damaged == lost)
-        #expect(status.ledger.sinks["cloud"]?.uploaded == 3000 - lost)
-        #expect(fleet.compare() == (lost, 0))
         #expect(status.health == "degraded" || status.health == "ok", "\(status.reasons)")
         await fleet.end()
     }

@@ -128,6 +128,7 @@ extension RingLog {
                 let isReadable = block.isReadable
                 for record in block.frame.records {
                     switch record {
+                    // The scan has taken them out of its blocks.
                     case .state: break
                     case .gap(let gap): gaps.append((gap, item.generation))
                     case .anchor(let anchor): _ = clocks.set(anchor)
